@@ -1,0 +1,51 @@
+# Where the libraries come from: BoringSSL, nghttp2 and c-ares from the pinned sources that cmake/install
+# builds (or from the ..._ROOT that a packager names), the rest from the system.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(PROTOBUFC REQUIRED IMPORTED_TARGET libprotobuf-c>=1.4)
+pkg_check_modules(FYAML REQUIRED IMPORTED_TARGET libfyaml)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson>=2.13)
+pkg_check_modules(NFTABLES REQUIRED IMPORTED_TARGET libnftables)
+pkg_check_modules(CAP REQUIRED IMPORTED_TARGET libcap)
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+find_program(PROTOC_C NAMES protoc-c protoc REQUIRED)
+
+execute_process(COMMAND ${CMAKE_SOURCE_DIR}/cmake/install --prefix
+    OUTPUT_VARIABLE pins OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+
+function(remora_static name include library)
+    if(NOT EXISTS ${library})
+        message(FATAL_ERROR "${library} is missing: run cmake/install, or name another copy with the ..._ROOT options")
+    endif()
+    add_library(${name} STATIC IMPORTED GLOBAL)
+    set_target_properties(${name} PROPERTIES IMPORTED_LOCATION ${library} INTERFACE_INCLUDE_DIRECTORIES ${include})
+endfunction()
+
+if(BORINGSSL_ROOT)
+    set(ssl_root ${BORINGSSL_ROOT})
+else()
+    set(ssl_root ${pins}/boringssl)
+endif()
+if(NOT NGHTTP2_ROOT)
+    set(NGHTTP2_ROOT ${pins})
+endif()
+if(NOT CARES_ROOT)
+    set(CARES_ROOT ${pins})
+endif()
+remora_static(remora::crypto ${ssl_root}/include ${ssl_root}/lib/libcrypto.a)
+set_target_properties(remora::crypto PROPERTIES INTERFACE_LINK_LIBRARIES Threads::Threads)
+remora_static(remora::ssl ${ssl_root}/include ${ssl_root}/lib/libssl.a)
+set_target_properties(remora::ssl PROPERTIES INTERFACE_LINK_LIBRARIES remora::crypto)
+remora_static(remora::nghttp2 ${NGHTTP2_ROOT}/include ${NGHTTP2_ROOT}/lib/libnghttp2.a)
+set_target_properties(remora::nghttp2 PROPERTIES INTERFACE_COMPILE_DEFINITIONS NGHTTP2_STATICLIB)
+remora_static(remora::cares ${CARES_ROOT}/include ${CARES_ROOT}/lib/libcares.a)
+set_target_properties(remora::cares PROPERTIES INTERFACE_COMPILE_DEFINITIONS CARES_STATICLIB)
+
+# libev's Debian package has no pkg-config file; its archive is linked so that a proxy needs little beside libc.
+find_library(LIBEV NAMES libev.a ev REQUIRED)
+find_path(LIBEV_INCLUDE ev.h REQUIRED)
+add_library(remora::ev UNKNOWN IMPORTED GLOBAL)
+set_target_properties(remora::ev PROPERTIES IMPORTED_LOCATION ${LIBEV}
+    INTERFACE_INCLUDE_DIRECTORIES ${LIBEV_INCLUDE} INTERFACE_LINK_LIBRARIES m)

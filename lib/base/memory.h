@@ -1,0 +1,32 @@
+#ifndef REMORA_BASE_MEMORY_H
+#define REMORA_BASE_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Heap memory that cannot be missing: when the system has none left, a message is printed and the
+ * process aborts, so no caller checks for NULL. Sizes that come from outside must be bounded before
+ * they reach this file. All functions may be called from any thread. mem_free takes NULL.
+ */
+
+void *mem_alloc(size_t bytes);
+void *mem_zalloc(size_t bytes);
+/* count * bytes, zeroed; aborts on overflow of the product. */
+void *mem_array(size_t count, size_t bytes);
+void *mem_realloc(void *old, size_t bytes);
+void mem_free(void *memory);
+void *mem_dup(const void *from, size_t bytes);
+char *mem_strdup(const char *text);
+/* A copy of length bytes with a NUL added. */
+char *mem_text(const char *from, size_t length);
+
+/* Grows *array (of items of item_bytes) so that it holds at least wanted items; doubles. */
+void mem_grow(void *array_pointer, size_t *capacity, size_t wanted, size_t item_bytes);
+
+/* How often this thread has allocated; 0 unless built with REMORA_COUNT_ALLOCATIONS. */
+uint64_t mem_allocations(void);
+
+#define NEW(type) ((type *)mem_zalloc(sizeof(type)))
+
+#endif
