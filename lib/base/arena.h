@@ -25,14 +25,17 @@ void arena_init(struct arena *arena);
 void arena_done(struct arena *arena);
 void *arena_alloc(struct arena *arena, size_t bytes);
 void *arena_zalloc(struct arena *arena, size_t bytes);
+/* count * bytes, zeroed; aborts on overflow of the product. */
+void *arena_array(struct arena *arena, size_t count, size_t bytes);
 void *arena_dup(struct arena *arena, const void *from, size_t bytes);
 struct span arena_span(struct arena *arena, struct span from);
 /* NUL-terminated copies. */
 char *arena_text(struct arena *arena, struct span from);
-char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *arena_printf(struct arena *arena, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 char *arena_vprintf(struct arena *arena, const char *format, va_list arguments);
 
 #define ARENA_NEW(arena, type) ((type *)arena_zalloc((arena), sizeof(type)))
-#define ARENA_ARRAY(arena, type, count) ((type *)arena_zalloc((arena), sizeof(type) * (count)))
+#define ARENA_ARRAY(arena, type, count) ((type *)arena_array((arena), (count), sizeof(type)))
 
 #endif

@@ -7,13 +7,12 @@
 /*
  * Chunks are where bytes of a connection live: 16 KiB each, counted references, from a pool of the
  * thread. The reader that took a chunk fills it; from the moment a piece of it is handed up, those
- * bytes are read-only (the owner may go on filling behind them). Not atomic: a chunk never leaves its
- * thread. Idle connections hold none.
+ * bytes are read-only (the owner may go on filling behind them). Not atomic: a chunk never leaves
+ * its thread. Idle connections hold none.
  */
 enum { CHUNK_BYTES = 16384 };
 
 struct chunk {
-    struct chunk *next_free; /* in the pool only */
     uint32_t references;
     uint32_t used; /* bytes written so far, by the filler */
     unsigned char bytes[CHUNK_BYTES];
@@ -42,6 +41,14 @@ struct piece {
     uint32_t at;
     uint32_t length;
 };
+
+/*
+ * A copy of a few bytes (1 to CHUNK_SMALL_BYTES), in a chunk that such copies of this thread share:
+ * a chunk of its own for each would make nine bytes cost 16 KiB. The reference is the caller's.
+ * Only for bytes that are complete: nothing can be added behind them.
+ */
+enum { CHUNK_SMALL_BYTES = 2048 };
+struct piece chunk_copy(const void *bytes, size_t length);
 
 static inline const unsigned char *piece_bytes(const struct piece *piece)
 {

@@ -5,8 +5,8 @@
 
 /*
  * Time. Deadlines and durations use the monotonic clock in nanoseconds (clock_now_ns); certificates
- * and logs use the wall clock. On the request path take the loop's cached time (loop_now_ns) instead.
- * Tests replace both with clock_fake; the fake is per process.
+ * and logs use the wall clock. On the request path take the loop's cached time (loop_now_ns)
+ * instead. Tests replace both with clock_fake; the fake is per process.
  */
 #define NS_PER_MS 1000000LL
 #define NS_PER_S 1000000000LL

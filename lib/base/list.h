@@ -5,7 +5,8 @@
 #include <stddef.h>
 
 /*
- * Intrusive doubly linked lists with a sentinel. A link that is all zero or was removed is in no list.
+ * Intrusive doubly linked lists with a sentinel. A link that is all zero or was removed is in no
+ * list.
  */
 struct link {
     struct link *next;
@@ -17,7 +18,7 @@ struct list {
 };
 
 #define CONTAINER_OF(pointer, type, member)                                                        \
-    ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 static inline void list_init(struct list *list)
 {

@@ -4,10 +4,10 @@
 #include "lib/base/span.h"
 
 /*
- * A hash map from bytes to a pointer. Keys are copied into the map unless made with map_init_borrowed
- * (then the key's bytes must outlive the entry; use for keys inside the value). Open addressing, keyed
- * with a random seed per process, so that keys from outside cannot be made to collide. One thread, or
- * read-only from many. All zero bytes = empty map with copied keys.
+ * A hash map from bytes to a pointer. Keys are copied into the map unless made with
+ * map_init_borrowed (then the key's bytes must outlive the entry; use for keys inside the value).
+ * Open addressing, keyed with a random seed per process, so that keys from outside cannot be made
+ * to collide. One thread, or read-only from many. All zero bytes = empty map with copied keys.
  */
 struct map_slot {
     uint64_t hash; /* 0 = free, 1 = deleted */
@@ -33,7 +33,8 @@ void *map_put(struct map *map, struct span key, void *value);
 /* Removes; returns the value that was there, or NULL. */
 void *map_remove(struct map *map, struct span key);
 
-/* Walks in no order: start with *at = 0. The current entry may be removed meanwhile, nothing added. */
+/* Walks in no order: start with *at = 0. The current entry may be removed meanwhile, nothing added.
+ */
 bool map_next(const struct map *map, size_t *at, struct span *ret_key, void **ret_value);
 
 #endif

@@ -10,11 +10,12 @@
  * they reach this file. All functions may be called from any thread. mem_free takes NULL.
  */
 
-void *mem_alloc(size_t bytes);
-void *mem_zalloc(size_t bytes);
+void *mem_alloc(size_t bytes) __attribute__((malloc, returns_nonnull, alloc_size(1)));
+void *mem_zalloc(size_t bytes) __attribute__((malloc, returns_nonnull, alloc_size(1)));
 /* count * bytes, zeroed; aborts on overflow of the product. */
-void *mem_array(size_t count, size_t bytes);
-void *mem_realloc(void *old, size_t bytes);
+void *mem_array(size_t count, size_t bytes)
+    __attribute__((malloc, returns_nonnull, alloc_size(1, 2)));
+void *mem_realloc(void *old, size_t bytes) __attribute__((returns_nonnull, alloc_size(2)));
 void mem_free(void *memory);
 void *mem_dup(const void *from, size_t bytes);
 char *mem_strdup(const char *text);

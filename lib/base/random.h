@@ -5,9 +5,10 @@
 #include <stdint.h>
 
 /*
- * Two kinds. random_secret: from the kernel, for ids, tokens and seeds; aborts when the kernel gives
- * none. random_u64 and its kin: a fast generator of this thread (xoshiro256**), seeded from the
- * kernel, for jitter and picks; predictable, so never for secrets. Tests fix it with random_seed.
+ * Two kinds. random_secret: from the kernel, for ids, tokens and seeds; aborts when the kernel
+ * gives none. random_u64 and its kin: a fast generator of this thread (xoshiro256**), seeded from
+ * the kernel, for jitter and picks; predictable, so never for secrets. Tests fix it with
+ * random_seed.
  */
 void random_secret(void *into, size_t bytes);
 

@@ -6,8 +6,9 @@
 #include <stdarg.h>
 
 /*
- * A text that grows. Always NUL-terminated behind length once something was added. A limit (0 = none)
- * bounds it: what would go beyond is left out whole and truncated is set. All zero bytes = empty.
+ * A text that grows. Always NUL-terminated behind length once something was added. A limit (0 =
+ * none) bounds it: what would go beyond is left out whole and truncated is set. All zero bytes =
+ * empty.
  */
 struct text {
     char *bytes;
@@ -32,7 +33,8 @@ void text_vprintf(struct text *text, const char *format, va_list arguments);
  * U+FFFD each, so that the result is always valid JSON.
  */
 void text_add_json(struct text *text, struct span bytes);
-/* Prometheus label value with its quotes: backslash, quote and newline escaped, not UTF-8 replaced. */
+/* Prometheus label value with its quotes: backslash, quote and newline escaped, not UTF-8 replaced.
+ */
 void text_add_label(struct text *text, struct span bytes);
 struct span text_span(const struct text *text);
 /* Gives the bytes to the caller (mem_free) and leaves the text empty. Never NULL. */

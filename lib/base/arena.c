@@ -1,0 +1,185 @@
+#include "lib/base/arena.h"
+
+#include "lib/base/check.h"
+#include "lib/base/free_list.h"
+#include "lib/base/memory.h"
+#include "lib/base/poison.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/*
+ * Two sizes are kept per thread: a first block that the head of a usual request fits in, and a
+ * larger one for arenas that go on growing (configuration). malloc's own bookkeeping stays inside
+ * the page.
+ */
+enum {
+    FIRST_BLOCK_BYTES = 4096 - 16,
+    NEXT_BLOCK_BYTES = 16384 - 16,
+    KEEP_FIRST_BLOCKS = 256, /* 1 MiB per thread */
+    KEEP_NEXT_BLOCKS = 64,   /* 1 MiB per thread */
+    ALIGNMENT = 16,
+/* Bytes nobody owns behind each allocation, so that writing beyond one is found. */
+#ifdef REMORA_POISON
+    GAP_BYTES = ALIGNMENT,
+#else
+    GAP_BYTES = 0,
+#endif
+};
+
+struct arena_block {
+    struct arena_block *next;
+    size_t bytes; /* with this head */
+    _Alignas(ALIGNMENT) char content[];
+};
+
+static _Thread_local struct free_list first_blocks =
+    FREE_LIST(FIRST_BLOCK_BYTES, KEEP_FIRST_BLOCKS);
+static _Thread_local struct free_list next_blocks = FREE_LIST(NEXT_BLOCK_BYTES, KEEP_NEXT_BLOCKS);
+
+void arena_init(struct arena *arena)
+{
+    *arena = (struct arena){0};
+}
+
+static void block_free(struct arena_block *block)
+{
+    size_t bytes = block->bytes;
+    unpoison(block, bytes);
+    if (bytes == FIRST_BLOCK_BYTES) {
+        free_list_give(&first_blocks, block);
+    } else if (bytes == NEXT_BLOCK_BYTES) {
+        free_list_give(&next_blocks, block);
+    } else {
+        mem_free(block);
+    }
+}
+
+void arena_done(struct arena *arena)
+{
+    struct arena_block *next;
+    for (struct arena_block *block = arena->blocks; block != NULL; block = next) {
+        next = block->next;
+        block_free(block);
+    }
+    *arena = (struct arena){0};
+}
+
+static struct arena_block *block_make(size_t bytes)
+{
+    struct arena_block *block;
+    if (bytes == FIRST_BLOCK_BYTES) {
+        block = free_list_take(&first_blocks);
+    } else if (bytes == NEXT_BLOCK_BYTES) {
+        block = free_list_take(&next_blocks);
+    } else {
+        block = mem_alloc(bytes);
+    }
+    block->bytes = bytes;
+    block->next = NULL;
+    poison(block->content, bytes - sizeof(*block));
+    return block;
+}
+
+/* A block of its own, behind the newest, whose free bytes stay in use. */
+static void *alloc_large(struct arena *arena, size_t bytes)
+{
+    struct arena_block *block = block_make(sizeof(*block) + bytes);
+    if (arena->blocks == NULL) {
+        arena->blocks = block;
+    } else {
+        block->next = arena->blocks->next;
+        arena->blocks->next = block;
+    }
+    return block->content;
+}
+
+static void add_block(struct arena *arena)
+{
+    struct arena_block *block =
+        block_make(arena->blocks == NULL ? FIRST_BLOCK_BYTES : NEXT_BLOCK_BYTES);
+    block->next = arena->blocks;
+    arena->blocks = block;
+    arena->next = block->content;
+    arena->end = (char *)block + block->bytes;
+}
+
+void *arena_alloc(struct arena *arena, size_t bytes)
+{
+    CHECK(bytes < SIZE_MAX / 2);
+    size_t taken = (bytes + GAP_BYTES + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    arena->bytes += bytes;
+    void *memory;
+    if (taken <= (size_t)(arena->end - arena->next)) {
+        memory = arena->next;
+        arena->next += taken;
+    } else if (taken > FIRST_BLOCK_BYTES - sizeof(struct arena_block)) {
+        memory = alloc_large(arena, taken);
+    } else {
+        add_block(arena);
+        memory = arena->next;
+        arena->next += taken;
+    }
+    unpoison(memory, bytes);
+    return memory;
+}
+
+void *arena_zalloc(struct arena *arena, size_t bytes)
+{
+    return memset(arena_alloc(arena, bytes), 0, bytes);
+}
+
+void *arena_array(struct arena *arena, size_t count, size_t bytes)
+{
+    size_t product = 0;
+    CHECK(!__builtin_mul_overflow(count, bytes, &product));
+    return arena_zalloc(arena, product);
+}
+
+void *arena_dup(struct arena *arena, const void *from, size_t bytes)
+{
+    void *memory = arena_alloc(arena, bytes);
+    if (bytes > 0) {
+        memcpy(memory, from, bytes);
+    }
+    return memory;
+}
+
+struct span arena_span(struct arena *arena, struct span from)
+{
+    if (from.length == 0) {
+        return SPAN_EMPTY;
+    }
+    return span_make(arena_dup(arena, from.at, from.length), from.length);
+}
+
+char *arena_text(struct arena *arena, struct span from)
+{
+    char *text = arena_alloc(arena, from.length + 1);
+    if (from.length > 0) {
+        memcpy(text, from.at, from.length);
+    }
+    text[from.length] = '\0';
+    return text;
+}
+
+char *arena_printf(struct arena *arena, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    char *text = arena_vprintf(arena, format, arguments);
+    va_end(arguments);
+    return text;
+}
+
+char *arena_vprintf(struct arena *arena, const char *format, va_list arguments)
+{
+    va_list again;
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    CHECK(length >= 0);
+    char *text = arena_alloc(arena, (size_t)length + 1);
+    vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    return text;
+}
