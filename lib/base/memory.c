@@ -2,6 +2,7 @@
 
 #include "lib/base/check.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,6 +61,18 @@ void *mem_realloc(void *old, size_t bytes)
         out_of_memory();
     }
     return memory;
+}
+
+void *mem_aligned(size_t alignment, size_t bytes)
+{
+    COUNT_ALLOCATION();
+    void *memory = NULL;
+    int error = posix_memalign(&memory, alignment, bytes > 0 ? bytes : 1);
+    CHECK(error != EINVAL);
+    if (error != 0) {
+        out_of_memory();
+    }
+    return memset(memory, 0, bytes);
 }
 
 void mem_free(void *memory)

@@ -16,6 +16,8 @@ void *mem_zalloc(size_t bytes) __attribute__((malloc, returns_nonnull, alloc_siz
 void *mem_array(size_t count, size_t bytes)
     __attribute__((malloc, returns_nonnull, alloc_size(1, 2)));
 void *mem_realloc(void *old, size_t bytes) __attribute__((returns_nonnull, alloc_size(2)));
+/* Zeroed, at a multiple of alignment (a power of two, at least a pointer's size). */
+void *mem_aligned(size_t alignment, size_t bytes) __attribute__((malloc, returns_nonnull));
 void mem_free(void *memory);
 void *mem_dup(const void *from, size_t bytes);
 char *mem_strdup(const char *text);
