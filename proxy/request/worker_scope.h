@@ -1,6 +1,7 @@
 #ifndef REMORA_PROXY_REQUEST_WORKER_SCOPE_H
 #define REMORA_PROXY_REQUEST_WORKER_SCOPE_H
 
+#include "lib/http/http_limits.h"
 #include "proxy/observe/observe.h"
 #include "proxy/upstream/upstream.h"
 
