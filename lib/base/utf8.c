@@ -60,7 +60,8 @@ size_t utf8_sequence(struct span text)
 size_t utf8_printable_prefix(struct span text)
 {
     size_t i = 0;
-    while (i < text.length && text.at[i] >= 0x20 && text.at[i] != 0x7f) {
+    while (i < text.length && (unsigned char)text.at[i] >= 0x20 &&
+           (unsigned char)text.at[i] < 0x7f) {
         i++;
     }
     return i;

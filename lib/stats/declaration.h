@@ -40,6 +40,8 @@ struct stats_declaration {
         (name), (labels), (help), STATS_KIND_##kind, STATS_UNIT_##unit                             \
     }
 
+/* "counter", "gauge", "histogram". */
+const char *stats_kind_name(enum stats_kind kind);
 /* The statistics as a Markdown table, for the documentation. */
 void stats_declaration_table(const struct stats_declaration *declarations, size_t count,
                              struct text *text);

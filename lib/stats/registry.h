@@ -27,11 +27,11 @@ struct stats_series;
 
 /*
  * The declarations must outlive the registry; a faulty one stops the program. writers: how many
- * writers will ever be created. series_limit 0 = STATS_SERIES_LIMIT.
+ * writers there will be at a time. series_limit 0 = STATS_SERIES_LIMIT.
  */
 struct stats_registry *stats_registry_create(const struct stats_declaration *declarations,
                                              size_t count, size_t writers, size_t series_limit);
-/* After all writers are destroyed. */
+/* After all writers are destroyed. Takes NULL. */
 void stats_registry_destroy(struct stats_registry *registry);
 
 size_t stats_series_count(const struct stats_registry *registry);
