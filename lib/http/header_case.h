@@ -8,9 +8,11 @@
  * sidecars one private field, x-remora-case, carries it. Its value is small and repeats, so that HPACK
  * sends it as one byte after the first request of a connection.
  *
- * Value: one token a field in order, joined by '.', runs of equal tokens shortened: "l" lower case,
- * "t" each word between dashes begins with a capital (Content-Type), "u" all capitals, else "x" and the hex bitmap of
- * capitals. "t9.l" = nine of the first kind, one of the second. All lower case: no field is made.
+ * Value: one token a field in order (without x-remora-case itself), joined by '.', runs of equal
+ * l, t and u shortened: "l" lower case, "t" each word between dashes begins with a capital
+ * (Content-Type), "u" all capitals, else "x" and the bitmap of capitals in hex, digit k for bytes 4k to
+ * 4k+3, the first in the lowest bit. "t9.l" = nine of the first kind, one of the second. All lower
+ * case: no field is made.
  */
 enum { HEADER_CASE_BYTES = 512 };
 
