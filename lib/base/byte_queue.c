@@ -160,6 +160,13 @@ void byte_queue_push_ref(struct byte_queue *queue, const struct piece *piece)
     byte_queue_push(queue, copy);
 }
 
+void byte_queue_push_all(struct byte_queue *queue, const struct byte_queue *from)
+{
+    for (uint32_t i = 0; i < from->count; i++) {
+        byte_queue_push_ref(queue, piece_at_const(from, i));
+    }
+}
+
 /* Extends the last piece in place. Returns how many bytes that took. */
 static size_t append(struct byte_queue *queue, const unsigned char *bytes, size_t length)
 {

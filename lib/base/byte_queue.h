@@ -38,6 +38,8 @@ void byte_queue_done(struct byte_queue *queue);
 void byte_queue_push(struct byte_queue *queue, struct piece piece);
 /* Adds a reference to the chunk of the piece, and queues the piece. */
 void byte_queue_push_ref(struct byte_queue *queue, const struct piece *piece);
+/* References to all bytes of another queue at the end of this one. */
+void byte_queue_push_all(struct byte_queue *queue, const struct byte_queue *from);
 /*
  * Copies bytes to the end: into the chunk of the last piece where nobody else can be filling it,
  * else a few bytes into a chunk that the thread shares (chunk_copy), else into new chunks.

@@ -58,6 +58,8 @@ struct retry_decision {
 struct retry_decision retry_decide(const struct retry_policy *policy,
                                    const struct retry_facts *facts, struct retry_budget *budget,
                                    const struct retry_budget_policy *budget_policy);
+/* Envoy's words with commas between (and ours: "never-processed"); words it does not know are 0. */
+uint32_t retry_conditions_parse(struct span words);
 const char *retry_denial_word(enum retry_denial denial);
 /* Full jitter: draw * min(max, base * 2^(n-1)), n = 1 for the first retry. */
 int64_t retry_backoff_ms(const struct retry_policy *policy, uint32_t n, double draw);

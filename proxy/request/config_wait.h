@@ -1,6 +1,7 @@
 #ifndef REMORA_PROXY_REQUEST_CONFIG_WAIT_H
 #define REMORA_PROXY_REQUEST_CONFIG_WAIT_H
 
+#include "lib/base/clock.h"
 #include "proxy/request/worker_scope.h"
 
 /*
