@@ -107,7 +107,8 @@ static void add_block(struct arena *arena)
 void *arena_alloc(struct arena *arena, size_t bytes)
 {
     CHECK(bytes < SIZE_MAX / 2);
-    size_t taken = (bytes + GAP_BYTES + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    /* No bytes are still an address of their own. */
+    size_t taken = ((bytes > 0 ? bytes : 1) + GAP_BYTES + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     arena->bytes += bytes;
     void *memory;
     if (taken <= (size_t)(arena->end - arena->next)) {

@@ -10,6 +10,7 @@ static void an_arena_of_zero_bytes_works(void **state)
 {
     struct arena arena = {0};
     arena_done(&arena);
+    assert_non_null(arena_alloc(&arena, 0));
     assert_non_null(arena_alloc(&arena, 10));
     arena_done(&arena);
     arena_done(&arena);
