@@ -337,6 +337,11 @@ struct tunnel *tunnel_start(const struct request_origin *origin, uint8_t protoco
     return tunnel;
 }
 
+/* While the upstream connects nothing is read: the client's bytes wait in the kernel. */
+static void on_downstream_ready(void *owner, unsigned events)
+{
+}
+
 void tunnel_join(struct tunnel *tunnel, struct transport *downstream)
 {
     CHECK(tunnel->downstream == NULL && tunnel->state < TUNNEL_RELAYING);
@@ -344,7 +349,7 @@ void tunnel_join(struct tunnel *tunnel, struct transport *downstream)
     if (tunnel->state == TUNNEL_CONNECTED) {
         tunnel_relay(tunnel);
     } else {
-        transport_own(downstream, NULL, NULL);
+        transport_own(downstream, on_downstream_ready, tunnel);
         transport_want(downstream, 0);
     }
 }
