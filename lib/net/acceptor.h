@@ -5,9 +5,9 @@
 #include "lib/net/loop.h"
 
 /*
- * A listening socket. At most ACCEPTS_PER_TURN connections a turn, so that one flood does not starve the
- * rest. When descriptors run out (EMFILE, ENFILE) it takes the waiting connection with a spare
- * descriptor, closes it, counts it, and rests 100 ms: never a busy loop (CVE-2020-8663).
+ * A listening socket. At most ACCEPTS_PER_TURN connections a turn, so that one flood does not
+ * starve the rest. When descriptors run out (EMFILE, ENFILE) it takes the waiting connection with a
+ * spare descriptor, closes it, counts it, and rests 100 ms: never a busy loop (CVE-2020-8663).
  */
 enum { ACCEPTS_PER_TURN = 64 };
 
@@ -31,7 +31,8 @@ struct acceptor;
 struct acceptor *acceptor_open(struct loop *loop, const struct acceptor_options *options,
                                const struct acceptor_events *events, void *owner, int *ret_errno);
 /* Takes a descriptor that already listens (socket activation, in-place upgrade). */
-struct acceptor *acceptor_adopt(struct loop *loop, int fd, const struct acceptor_events *events, void *owner);
+struct acceptor *acceptor_adopt(struct loop *loop, int fd, const struct acceptor_events *events,
+                                void *owner);
 /* The address that is really bound: a port 0 becomes what the kernel chose. */
 const struct address *acceptor_address(const struct acceptor *acceptor);
 /* Stops and starts taking connections; waiting ones stay in the backlog. */

@@ -6,8 +6,9 @@
 #include <sys/socket.h>
 
 /*
- * An IP address with a port, in 20 bytes, comparable with address_equal. An IPv4-mapped IPv6 address is
- * always turned into its IPv4 form, so that one client has one spelling. All zero = no address.
+ * An IP address with a port, in 20 bytes, comparable with address_equal. An IPv4-mapped IPv6
+ * address is always turned into its IPv4 form, so that one client has one spelling. All zero = no
+ * address.
  */
 struct address {
     uint8_t family; /* 0 = none, 4, 6 */
@@ -35,7 +36,8 @@ uint64_t address_hash(const struct address *address);
 bool address_is_loopback(const struct address *address);
 bool address_is_wildcard(const struct address *address);
 
-/* An address block: "10.0.0.0/8", "fd00::/8"; a plain address is its /32 or /128. Host bits must be 0. */
+/* An address block: "10.0.0.0/8", "fd00::/8"; a plain address is its /32 or /128. Host bits must be
+ * 0. */
 struct cidr {
     struct address base; /* port 0 */
     uint8_t bits;

@@ -4,8 +4,9 @@
 #include "lib/net/loop.h"
 
 /*
- * Messages to the thread of a loop, the only way in which threads speak to each other. Delivery is in
- * the order of posting for each sender, in the ready phase of the receiver's turn. Off the request path.
+ * Messages to the thread of a loop, the only way in which threads speak to each other. Delivery is
+ * in the order of posting for each sender, in the ready phase of the receiver's turn. Off the
+ * request path.
  */
 struct message {
     struct message *next;

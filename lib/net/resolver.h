@@ -5,8 +5,8 @@
 #include "lib/net/loop.h"
 
 /*
- * Names to addresses through c-ares, for one loop. A and AAAA are asked together; the result is sorted
- * for happy eyeballs (RFC 8305 section 4: families alternate, IPv6 first). At most
+ * Names to addresses through c-ares, for one loop. A and AAAA are asked together; the result is
+ * sorted for happy eyeballs (RFC 8305 section 4: families alternate, IPv6 first). At most
  * RESOLVER_ADDRESSES. Answers after a cancel are harmless.
  */
 enum { RESOLVER_ADDRESSES = 32, RESOLVER_NAME_BYTES = 253 };
@@ -31,10 +31,11 @@ struct resolver_query;
 /* servers: "10.0.0.10:53,..." or NULL for what the system uses. NULL when c-ares cannot start. */
 struct resolver *resolver_create(struct loop *loop, const char *servers);
 void resolver_destroy(struct resolver *resolver);
-/* Never calls back from inside; on_answer comes exactly once unless cancelled. timeout 5 s in all. */
-struct resolver_query *resolver_ask(struct resolver *resolver, struct span name,
-                                    void (*on_answer)(void *owner, const struct resolver_answer *answer),
-                                    void *owner);
+/* Never calls back from inside; on_answer comes exactly once unless cancelled. timeout 5 s in all.
+ */
+struct resolver_query *
+resolver_ask(struct resolver *resolver, struct span name,
+             void (*on_answer)(void *owner, const struct resolver_answer *answer), void *owner);
 void resolver_cancel(struct resolver_query *query);
 
 #endif

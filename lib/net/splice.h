@@ -4,10 +4,10 @@
 #include "lib/net/transport.h"
 
 /*
- * Moves bytes between two transports, both ways, until both directions have ended: the body of every
- * opaque tunnel. Half-close is kept: the end of one direction is passed on and the other goes on. Both
- * plain TCP: after 64 KiB in one direction splice(2) through a pooled 256 KiB pipe carries it without
- * copies; anything else goes through chunks. Each direction buffers at most 64 KiB.
+ * Moves bytes between two transports, both ways, until both directions have ended: the body of
+ * every opaque tunnel. Half-close is kept: the end of one direction is passed on and the other goes
+ * on. Both plain TCP: after 64 KiB in one direction splice(2) through a pooled 256 KiB pipe carries
+ * it without copies; anything else goes through chunks. Each direction buffers at most 64 KiB.
  */
 struct relay_pair;
 
