@@ -6,6 +6,11 @@
 #include "tests/unit/lib/stats/example.h"
 #include "tests/unit/test_main.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #define MINUTES(n) ((n)*60 * NS_PER_S)
 
 static struct stats_registry *registry;
@@ -270,6 +275,44 @@ static void steady_counting_allocates_nothing(void **state)
     assert_int_equal(mem_allocations(), before);
 }
 
+/* The child's CHECK message goes nowhere; what counts is that it ends by abort. */
+static int signal_of_create(const struct stats_declaration *declarations, size_t count)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        const struct rlimit no_core = {0, 0};
+        setrlimit(RLIMIT_CORE, &no_core);
+        signal(SIGABRT, SIG_DFL);
+        close(STDERR_FILENO);
+        stats_registry_destroy(stats_registry_create(declarations, count, 1, 0));
+        _exit(0);
+    }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void a_faulty_declaration_stops_the_program(void **state)
+{
+    static const struct stats_declaration faulty[] = {
+        STATS_DECLARE("no_suffix", COUNTER, NONE, "", ""),
+        STATS_DECLARE("9digit_total", COUNTER, NONE, "", ""),
+        STATS_DECLARE("da-sh_total", COUNTER, NONE, "", ""),
+        STATS_DECLARE("empty_label_total", COUNTER, NONE, "a,,b", ""),
+        STATS_DECLARE("twice_label_total", COUNTER, NONE, "a,a", ""),
+        STATS_DECLARE("reserved", GAUGE, NONE, "le", ""),
+        STATS_DECLARE("reserved", GAUGE, NONE, "__name__", ""),
+        STATS_DECLARE("no_unit", HISTOGRAM, NONE, "", ""),
+        STATS_DECLARE("many", GAUGE, NONE, "a,b,c,d,e,f,g,h,i,j,k", ""),
+    };
+    for (size_t i = 0; i < sizeof(faulty) / sizeof(faulty[0]); i++) {
+        assert_int_equal(signal_of_create(&faulty[i], 1), SIGABRT);
+    }
+    const struct stats_declaration twice[] = {example_stats[0], example_stats[0]};
+    assert_int_equal(signal_of_create(twice, 2), SIGABRT);
+    assert_int_equal(signal_of_create(example_stats, EXAMPLE_COUNT), 0);
+}
+
 static void declarations_make_a_table(void **state)
 {
     struct text text = {0};
@@ -302,6 +345,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(expiry_makes_room_under_the_limit, make, destroy),
         cmocka_unit_test_setup_teardown(what_looks_the_same_is_the_same_series, make, destroy),
         cmocka_unit_test_setup_teardown(steady_counting_allocates_nothing, make, destroy),
+        cmocka_unit_test(a_faulty_declaration_stops_the_program),
         cmocka_unit_test(declarations_make_a_table),
     };
     return TEST_MAIN(cases, argc, argv);
