@@ -228,7 +228,7 @@ static const char *path_fault(const struct http_head *head)
     return NULL;
 }
 
-static enum failure check_target(const struct http_head *head, const char **ret_detail)
+enum failure http_head_check_target(const struct http_head *head, const char **ret_detail)
 {
     struct span host;
     uint16_t port;
@@ -298,7 +298,7 @@ static const char *fields_fault(const struct http_head *head)
 enum failure http_head_check(const struct http_head *head, const char **ret_detail)
 {
     if (http_head_is_request(head)) {
-        enum failure failure = check_target(head, ret_detail);
+        enum failure failure = http_head_check_target(head, ret_detail);
         if (failure != FAILURE_NONE) {
             return failure;
         }
