@@ -232,11 +232,9 @@ static void make_signer(struct certificate_form *form, const char *name, struct 
                         EVP_PKEY *signer, struct text *ret_der)
 {
     char uri[SPIFFE_ID_BYTES];
-    char common_name[64];
     int length = snprintf(uri, sizeof(uri), "spiffe://%.*s", SPAN_ARG(trust_domain));
-    snprintf(common_name, sizeof(common_name), "%s", name);
     form->uri = span_make(uri, (size_t)length);
-    form->common_name = span_of(common_name);
+    form->common_name = span_of(name);
     form->is_ca = true;
     certificate_form_sign(form, signer, ret_der);
 }

@@ -4,8 +4,8 @@
 #include "lib/base/span.h"
 
 /*
- * Reads the names out of a TLS ClientHello without taking it (RFC 8446 section 4.1.2, 5.1), also when it
- * is spread over many records and reads. Pure; never looks at more than CLIENT_HELLO_BYTES.
+ * Reads the names out of a TLS ClientHello without taking it (RFC 8446 section 4.1.2, 5.1), also
+ * when it is spread over many records and reads. Pure; never looks at more than CLIENT_HELLO_BYTES.
  */
 enum { CLIENT_HELLO_BYTES = 65536, CLIENT_HELLO_NAME_BYTES = 255, CLIENT_HELLO_ALPN = 8 };
 
@@ -13,7 +13,7 @@ enum client_hello_status { CLIENT_HELLO_MORE, CLIENT_HELLO_DONE, CLIENT_HELLO_BA
 
 struct client_hello {
     char server_name[CLIENT_HELLO_NAME_BYTES + 1]; /* host syntax, lower case; "" = none */
-    struct span alpn[CLIENT_HELLO_ALPN]; /* into ret_scratch of the call */
+    struct span alpn[CLIENT_HELLO_ALPN];           /* into ret_scratch of the call */
     size_t alpn_count;
 };
 

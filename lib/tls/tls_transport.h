@@ -5,18 +5,19 @@
 #include "lib/tls/tls_config.h"
 
 /*
- * TLS over any transport, through a BIO of our own: one read of up to 64 KiB of the layer below feeds
- * many records, and what a loop turn writes leaves in as few records and one write. The handshake has
- * a deadline. TRANSPORT_READY comes when it is done and the peer is accepted; before that nothing is
- * readable and nothing is accepted. Failures: TLS_HANDSHAKE, TLS_IDENTITY, PEER_UNVERIFIED, and those of
- * the layer below; failure_detail says which alert or which rule.
+ * TLS over any transport, through a BIO of our own: one read of up to 64 KiB of the layer below
+ * feeds many records, and what a loop turn writes leaves in as few records and one write. The
+ * handshake has a deadline. TRANSPORT_READY comes when it is done and the peer is accepted; before
+ * that nothing is readable and nothing is accepted. Failures: TLS_HANDSHAKE, TLS_IDENTITY,
+ * PEER_UNVERIFIED, and those of the layer below; failure_detail says which alert or which rule.
  */
 struct tls_session_cache;
 
 struct tls_transport_options {
     struct tls_config *config; /* a reference is taken */
     int64_t handshake_timeout_ms;
-    /* Clients: the peer must have one of these identities; count 0 = any that the verifier accepts. */
+    /* Clients: the peer must have one of these identities; count 0 = any that the verifier accepts.
+     */
     const struct span *expected; /* copied */
     size_t expected_count;
     const char *server_name; /* SNI, and the name checked for TLS_PEER_SERVER_NAME; NULL = none */
@@ -32,13 +33,14 @@ struct tls_facts {
     struct span server_name;   /* SNI as sent */
     int64_t peer_not_after_ms;
     bool resumed;
-    uint16_t group;  /* TLS NamedGroup, 0x11ec = X25519MLKEM768 */
-    uint16_t cipher; /* TLS cipher suite */
+    uint16_t group;                /* TLS NamedGroup, 0x11ec = X25519MLKEM768 */
+    uint16_t cipher;               /* TLS cipher suite */
     char reason[TLS_REASON_BYTES]; /* why the peer was refused */
 };
 
 /* Takes over the lower transport, which may still be connecting and may hold unread bytes. */
-struct transport *tls_transport_create(struct transport *lower, const struct tls_transport_options *options);
+struct transport *tls_transport_create(struct transport *lower,
+                                       const struct tls_transport_options *options);
 /* NULL when the transport is not TLS. */
 const struct tls_facts *tls_transport_facts(const struct transport *transport);
 
