@@ -1,0 +1,189 @@
+#include "lib/http/http2_session.h"
+
+#include "lib/base/log.h"
+#include "lib/base/memory.h"
+#include "lib/http/header_case.h"
+
+#include <stdio.h>
+
+/* Heads of usual size need no memory; pseudo-headers, te, content-length and the case field are
+ * added. */
+enum { FEW_FIELDS = 160, ADDED_FIELDS = 8 };
+
+struct writing {
+    nghttp2_nv *fields;
+    size_t count;
+};
+
+static void add(struct writing *writing, struct span name, struct span value, uint8_t flags)
+{
+    writing->fields[writing->count++] = (nghttp2_nv){
+        (uint8_t *)(uintptr_t)name.at,
+        (uint8_t *)(uintptr_t)value.at,
+        name.length,
+        value.length,
+        flags,
+    };
+}
+
+static void add_static(struct writing *writing, struct span name, struct span value)
+{
+    add(writing, name, value, NGHTTP2_NV_FLAG_NO_COPY_NAME);
+}
+
+static bool is_written(const struct header *field)
+{
+    switch (field->token) {
+    case HEADER_HOST:
+    case HEADER_CONTENT_LENGTH:
+    case HEADER_X_REMORA_CASE:
+        return false;
+    default:
+        return (header_token_flags(field->token) & HEADER_FLAG_HOP) == 0;
+    }
+}
+
+/* nghttp2 copies names in lower case, except those that need no copy and are so already. */
+static void add_field(struct writing *writing, const struct header *field)
+{
+    /* What is not clean must not reach a peer, whoever made it (CVE-2026-42926). */
+    if (!header_name_valid(field->name) || !header_value_valid(field->value)) {
+        LOG_WARN_LIMITED("http2", "field that is not clean left out",
+                         LOG_SPAN("name", field->name));
+        return;
+    }
+    uint8_t flags = field->sensitive || field->token == HEADER_AUTHORIZATION
+                        ? NGHTTP2_NV_FLAG_NO_INDEX
+                        : NGHTTP2_NV_FLAG_NONE;
+    if (field->token != HEADER_UNKNOWN) {
+        add(writing, header_token_name((enum header_token)field->token), field->value,
+            flags | NGHTTP2_NV_FLAG_NO_COPY_NAME);
+    } else {
+        add(writing, field->name, field->value, flags);
+    }
+}
+
+static void add_fields(struct writing *writing, const struct headers *headers)
+{
+    HEADERS_EACH(headers, field)
+    {
+        if (is_written(field)) {
+            add_field(writing, field);
+        }
+    }
+}
+
+static void add_request_line(struct writing *writing, const struct http_head *head)
+{
+    bool extended = head->upgrade.length > 0;
+    bool connect = head->method_token == HTTP_METHOD_CONNECT;
+    add_static(writing, SPAN(":method"), extended ? SPAN("CONNECT") : head->method);
+    if (extended) {
+        add_static(writing, SPAN(":protocol"), head->upgrade);
+    }
+    if (!connect) {
+        add_static(writing, SPAN(":scheme"), head->scheme.length > 0 ? head->scheme : SPAN("http"));
+        add_static(writing, SPAN(":path"), head->path);
+    }
+    if (head->authority.length > 0) {
+        add_static(writing, SPAN(":authority"), head->authority);
+    }
+}
+
+/* Numbers as text; they live until nghttp2 has copied them. */
+struct numbers {
+    char status[8];
+    char length[24];
+};
+
+static void add_status(struct writing *writing, const struct http_head *head,
+                       struct numbers *numbers)
+{
+    unsigned status = head->status == 101 ? 200 : head->status;
+    int length = snprintf(numbers->status, sizeof(numbers->status), "%u", status);
+    add_static(writing, SPAN(":status"), span_make(numbers->status, (size_t)length));
+}
+
+static void add_framing(struct writing *writing, const struct http_head *head,
+                        struct numbers *numbers)
+{
+    bool tunnel = head->upgrade.length > 0 || head->method_token == HTTP_METHOD_CONNECT ||
+                  head->status == 101;
+    if (head->content_length >= 0 && !tunnel) {
+        int length = snprintf(numbers->length, sizeof(numbers->length), "%lld",
+                              (long long)head->content_length);
+        add_static(writing, SPAN("content-length"), span_make(numbers->length, (size_t)length));
+    }
+    if (http_head_is_request(head) && head->accepts_trailers) {
+        add_static(writing, SPAN("te"), SPAN("trailers"));
+    }
+}
+
+static void add_case(struct http2_conn *conn, struct http2_stream *stream, struct writing *writing,
+                     const struct http_head *head)
+{
+    struct span value;
+    if (conn->base.in_mesh && header_case_encode(&head->headers, &stream->own, &value)) {
+        add_static(writing, header_token_name(HEADER_X_REMORA_CASE), value);
+    }
+}
+
+static int32_t submit(struct http2_conn *conn, struct http2_stream *stream,
+                      const struct writing *writing, const struct http_head *head, bool end)
+{
+    int32_t id = (int32_t)stream->base.id;
+    nghttp2_data_provider2 body = http2_body_source;
+    body.source.ptr = stream;
+    if (http_head_is_request(head)) {
+        return nghttp2_submit_request2(conn->session, NULL, writing->fields, writing->count,
+                                       end ? NULL : &body, stream);
+    }
+    if (head->status < 200 && head->status != 101) {
+        return nghttp2_submit_headers(conn->session, NGHTTP2_FLAG_NONE, id, NULL, writing->fields,
+                                      writing->count, NULL);
+    }
+    return nghttp2_submit_response2(conn->session, id, writing->fields, writing->count,
+                                    end ? NULL : &body);
+}
+
+int32_t http2_write_head(struct http2_conn *conn, struct http2_stream *stream,
+                         const struct http_head *head, bool end)
+{
+    nghttp2_nv few[FEW_FIELDS];
+    struct numbers numbers;
+    struct writing writing = {few, 0};
+    bool many = head->headers.count + ADDED_FIELDS > FEW_FIELDS;
+    if (many) {
+        writing.fields = mem_array(head->headers.count + ADDED_FIELDS, sizeof(nghttp2_nv));
+    }
+    if (http_head_is_request(head)) {
+        add_request_line(&writing, head);
+    } else {
+        add_status(&writing, head, &numbers);
+    }
+    add_fields(&writing, &head->headers);
+    add_framing(&writing, head, &numbers);
+    add_case(conn, stream, &writing, head);
+    int32_t id = submit(conn, stream, &writing, head, end);
+    if (many) {
+        mem_free(writing.fields);
+    }
+    return id;
+}
+
+/* They may have to wait for the body, so they are kept. */
+void http2_write_trailers(struct http2_stream *stream, const struct headers *trailers)
+{
+    struct writing writing = {ARENA_ARRAY(&stream->own, nghttp2_nv, trailers->count + 1), 0};
+    HEADERS_EACH(trailers, field)
+    {
+        if (is_written(field) && (header_token_flags(field->token) & HEADER_FLAG_TRAILER_NO) == 0) {
+            struct header kept = *field;
+            kept.name = arena_span(&stream->own, field->name);
+            kept.value = arena_span(&stream->own, field->value);
+            add_field(&writing, &kept);
+        }
+    }
+    stream->trailers = writing.fields;
+    stream->trailer_count = writing.count;
+}
