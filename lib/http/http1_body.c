@@ -45,6 +45,14 @@ uint64_t http1_body_remaining(const struct http1_body *body)
     return body->framing == HTTP1_FRAMING_LENGTH ? body->remaining : UINT64_MAX;
 }
 
+void http1_body_give_back(struct http1_body *body, size_t length)
+{
+    if (body->framing == HTTP1_FRAMING_LENGTH || body->framing == HTTP1_FRAMING_CHUNKED) {
+        body->remaining += length;
+        body->state = BODY_DATA;
+    }
+}
+
 static int hex_digit(char byte)
 {
     if (byte >= '0' && byte <= '9') {

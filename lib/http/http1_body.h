@@ -31,6 +31,8 @@ void http1_body_init(struct http1_body *body, enum http1_framing framing, uint64
 enum http1_body_result http1_body_next(struct http1_body *body, struct span bytes,
                                        const struct http_limits *limits, size_t *ret_used,
                                        struct span *ret_data, struct http1_fault *ret_fault);
+/* Undoes the last length bytes of the DATA just told: they are fed again later. */
+void http1_body_give_back(struct http1_body *body, size_t length);
 /* Bytes still to come, chunk framing left out; UINT64_MAX when nobody knows. */
 uint64_t http1_body_remaining(const struct http1_body *body);
 

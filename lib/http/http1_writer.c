@@ -46,14 +46,13 @@ static void pen_add_field(struct pen *pen, struct span name, struct span value)
     pen_add(pen, SPAN("\r\n"));
 }
 
-static void write_framing(struct pen *pen, const struct http_head *head,
-                          const struct http1_shape *shape, bool length_written)
+static void write_framing(struct pen *pen, const struct http1_shape *shape, bool length_written)
 {
     if (shape->framing == HTTP1_FRAMING_CHUNKED) {
         pen_add(pen, SPAN("Transfer-Encoding: chunked\r\n"));
-    } else if (shape->length_known && !length_written) {
+    } else if (shape->length >= 0 && !length_written) {
         pen_add(pen, SPAN("Content-Length: "));
-        pen_add_number(pen, (uint64_t)head->content_length);
+        pen_add_number(pen, (uint64_t)shape->length);
         pen_add(pen, SPAN("\r\n"));
     }
 }
@@ -102,16 +101,16 @@ static void write_fields(struct pen *pen, const struct http_head *head,
         }
         if (field->token != HEADER_CONTENT_LENGTH) {
             pen_add_field(pen, field->name, field->value);
-        } else if (shape->length_known && !length_written) {
+        } else if (shape->length >= 0 && !length_written) {
             /* In its place and spelling, with the number that is kept to. */
             length_written = true;
             pen_add(pen, field->name);
             pen_add(pen, SPAN(": "));
-            pen_add_number(pen, (uint64_t)head->content_length);
+            pen_add_number(pen, (uint64_t)shape->length);
             pen_add(pen, SPAN("\r\n"));
         }
     }
-    write_framing(pen, head, shape, length_written);
+    write_framing(pen, shape, length_written);
     write_connection(pen, head, shape);
     pen_add(pen, SPAN("\r\n"));
 }

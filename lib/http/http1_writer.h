@@ -21,7 +21,7 @@ struct http1_shape {
     enum http1_framing framing;
     enum http1_connection connection;
     struct span protocol;
-    bool length_known; /* write head->content_length, though perhaps no body follows (HEAD, 304) */
+    int64_t length; /* of content-length, though perhaps no body follows (HEAD, 304); -1 = none */
 };
 
 /* False, and nothing queued: a name, value, target or the protocol is not clean. */
