@@ -274,19 +274,28 @@ static void arm_timer(struct http1_conn *self)
 
 /* --- the turn --- */
 
-/* After anything happened: the next exchange, what to watch, when to look again. */
-static void settle(struct http1_conn *self)
+static void exchanges_advance(struct http1_conn *self)
 {
     while (self->life == HTTP1_OPEN && exchange_over(self)) {
         exchange_next(self);
     }
+}
+
+/* After anything happened: the next exchange, what to watch, when to look again. */
+static void settle(struct http1_conn *self)
+{
+    exchanges_advance(self);
     finish_step(self);
     if (self->life == HTTP1_CLOSED) {
         return;
     }
     http1_input_rest(&self->input, self->exchange.receive != HTTP1_RECEIVE_BODY);
-    unsigned wanted = http1_wants_read(self) ? TRANSPORT_READABLE : 0;
-    transport_want(self->conn.transport, wanted | (self->out.length > 0 ? TRANSPORT_WRITABLE : 0));
+    /* Whether to wait for room is what the last write said. */
+    unsigned wanted = self->conn.transport->wanted & TRANSPORT_WRITABLE;
+    if (http1_wants_read(self)) {
+        wanted |= TRANSPORT_READABLE;
+    }
+    transport_want(self->conn.transport, wanted);
     arm_timer(self);
 }
 
@@ -306,12 +315,17 @@ static void run_work(struct turn_task *task)
     if (self->life == HTTP1_OPEN && http1_input_bytes(&self->input).length > 0) {
         http1_receive(self);
     }
+    exchanges_advance(self);
     if (self->life == HTTP1_CLOSED) {
         return;
     }
+    bool was_full = http1_output_full(self);
     flush(self);
     if (self->life == HTTP1_CLOSED) {
         return;
+    }
+    if (was_full && !http1_output_full(self)) {
+        http1_work_later(self);
     }
     tell_room(self);
     settle(self);

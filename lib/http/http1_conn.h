@@ -99,6 +99,14 @@ static inline bool http1_listening(const struct http1_conn *self)
            self->life != HTTP1_CLOSED;
 }
 
+/* Bytes queued for sending: body is taken below, and pipelined requests are. */
+enum { HTTP1_OUTPUT_BYTES = 64 * 1024 };
+
+static inline bool http1_output_full(const struct http1_conn *self)
+{
+    return self->out.length >= HTTP1_OUTPUT_BYTES;
+}
+
 /* http1_conn.c */
 extern const struct http_stream_ops http1_stream_ops;
 void http1_work_later(struct http1_conn *self);

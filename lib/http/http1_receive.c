@@ -82,10 +82,10 @@ static enum step take_request(struct http1_conn *self, struct span raw)
     self->exchange.tunnel_asked = message->framing == HTTP1_FRAMING_TUNNEL;
     self->keep_alive = message->keep_alive;
     self->conn.events->on_stream(self->conn.owner, &self->conn, &self->stream);
-    if (!http1_listening(self)) {
+    if (!self->held || self->life != HTTP1_OPEN) {
         return STEP_AGAIN;
     }
-    CHECK(self->stream.arena != NULL);
+    CHECK(self->stream.events != NULL && self->stream.arena != NULL);
     struct http_head *head = http1_message_head(message, self->stream.arena);
     self->exchange.protocol = head->upgrade;
     begin_body(self, message);
@@ -108,6 +108,7 @@ static void judge_reuse(struct http1_conn *self, const struct http1_message *mes
         exchange->tunnel = true;
         self->keep_alive = false;
         exchange->send_framing = HTTP1_FRAMING_TUNNEL;
+        http1_work_later(self);
     }
     if (exchange->send == HTTP1_SEND_HELD) {
         exchange->send = exchange->tunnel ? HTTP1_SEND_BODY : HTTP1_SEND_END;
@@ -167,7 +168,7 @@ static enum step step_head(struct http1_conn *self)
 {
     bool server = self->conn.is_server;
     struct span bytes = http1_input_bytes(&self->input);
-    if (server && self->held) {
+    if (server && (self->held || http1_output_full(self))) {
         return STEP_WAIT;
     }
     if (bytes.length == 0) {
@@ -378,7 +379,7 @@ bool http1_wants_read(const struct http1_conn *self)
     bool empty = http1_input_bytes(&self->input).length == 0;
     switch (self->exchange.receive) {
     case HTTP1_RECEIVE_HEAD:
-        return !self->conn.is_server || !self->held || empty;
+        return !self->conn.is_server || !(self->held || http1_output_full(self)) || empty;
     case HTTP1_RECEIVE_BODY:
         return credit(self) > 0;
     case HTTP1_RECEIVE_DISCARD:

@@ -4,7 +4,6 @@
 #include "lib/http/http1_writer.h"
 
 enum {
-    ROOM_BYTES = 64 * 1024,
     /* A body larger than this is not read to its end after an early answer. */
     DISCARD_BYTES = 64 * 1024,
 };
@@ -199,10 +198,10 @@ static size_t room(const struct http_stream *stream)
 {
     const struct http1_conn *self = http1_of_stream(stream);
     if (self->life != HTTP1_OPEN || self->exchange.send != HTTP1_SEND_BODY ||
-        self->out.length >= ROOM_BYTES) {
+        http1_output_full(self)) {
         return 0;
     }
-    return ROOM_BYTES - self->out.length;
+    return HTTP1_OUTPUT_BYTES - self->out.length;
 }
 
 static void queue_body(struct http1_conn *self, struct byte_queue *from, size_t length)
