@@ -68,6 +68,10 @@ bool spiffe_id_parse(struct span text, struct spiffe_id *ret, const char **ret_r
     if (path.length > 0) {
         struct span segments = span_cut(path, 1, path.length);
         struct span segment;
+        if (path.length == 1) {
+            *ret_reason = "the SPIFFE id has an empty path segment or a slash at its end";
+            return false;
+        }
         while (span_next(&segments, '/', &segment)) {
             if (!segment_valid(segment, ret_reason)) {
                 return false;
