@@ -51,22 +51,24 @@ function(remora_program name path)
 endfunction()
 
 # Every .proto below the folder becomes C by protobuf-c, in a library of its own: generated code does
-# not meet our warnings.
+# not meet our warnings. names.sed beside the protos shortens the generated names.
 function(remora_protos path)
-    file(GLOB_RECURSE protos CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/${path} ${CMAKE_SOURCE_DIR}/${path}/*.proto)
+    set(root ${CMAKE_SOURCE_DIR}/${path})
+    file(GLOB_RECURSE protos CONFIGURE_DEPENDS RELATIVE ${root} ${root}/*.proto)
     if(NOT protos)
         add_library(remora_protos INTERFACE)
         return()
     endif()
     set(out ${CMAKE_BINARY_DIR}/proto)
+    file(MAKE_DIRECTORY ${out})
     set(generated)
     foreach(proto ${protos})
         string(REGEX REPLACE "\\.proto$" ".pb-c" stem ${proto})
-        list(APPEND generated ${out}/${stem}.c)
+        list(APPEND generated ${out}/${stem}.c ${out}/${stem}.h)
         add_custom_command(OUTPUT ${out}/${stem}.c ${out}/${stem}.h
-            COMMAND ${CMAKE_COMMAND} -E make_directory ${out}
-            COMMAND ${PROTOC_C} --c_out=${out} -I ${CMAKE_SOURCE_DIR}/${path} ${CMAKE_SOURCE_DIR}/${path}/${proto}
-            DEPENDS ${CMAKE_SOURCE_DIR}/${path}/${proto} VERBATIM)
+            COMMAND ${PROTOC_C} --c_out=${out} -I ${root} ${root}/${proto}
+            COMMAND sed -i -f ${root}/names.sed ${out}/${stem}.c ${out}/${stem}.h
+            DEPENDS ${root}/${proto} ${root}/names.sed VERBATIM)
     endforeach()
     add_library(remora_protos STATIC ${generated})
     target_include_directories(remora_protos SYSTEM PUBLIC ${out})
