@@ -40,8 +40,8 @@ void server_first_learn(struct server_first *table, const struct address *to, in
 {
     struct server_first_entry *entry = find(table, to);
     if (entry == NULL) {
-        entry = table->count < SERVER_FIRST_ENTRIES ? &table->entries[table->count++]
-                                                    : oldest(table);
+        entry =
+            table->count < SERVER_FIRST_ENTRIES ? &table->entries[table->count++] : oldest(table);
     }
     *entry = (struct server_first_entry){.to = *to, .confirmed_ns = now_ns};
 }

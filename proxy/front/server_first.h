@@ -4,9 +4,10 @@
 #include "lib/net/address.h"
 
 /*
- * Destinations whose server speaks first (MySQL, SMTP ...), learned by watching: the next connection there
- * is relayed at once. 256 entries of one worker, the least recently confirmed goes first, 24 h of life;
- * forgotten when two connections in a row open with bytes of a client that speaks HTTP or TLS.
+ * Destinations whose server speaks first (MySQL, SMTP ...), learned by watching: the next
+ * connection there is relayed at once. 256 entries of one worker, the least recently confirmed goes
+ * first, 24 h of life; forgotten when two connections in a row open with bytes of a client that
+ * speaks HTTP or TLS.
  */
 enum { SERVER_FIRST_ENTRIES = 256 };
 

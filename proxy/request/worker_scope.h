@@ -22,7 +22,8 @@ struct worker_scope {
     struct list config_waits; /* of config_wait */
     uint32_t live_requests;
     uint32_t live_connections;
-    bool draining; /* inbound drain has begun */
+    bool draining;     /* inbound drain has begun */
+    bool control_away; /* the control plane does not answer: do not wait for it */
 };
 
 #endif
