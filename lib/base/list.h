@@ -78,8 +78,8 @@ static inline struct link *list_pop(struct list *list)
 }
 
 /* The body may remove the current link, and no other. */
-#define LIST_EACH(list, link)                                                                      \
-    for (struct link *link = (list)->head.next, *link##_next = link->next; link != &(list)->head;  \
-         link = link##_next, link##_next = link->next)
+#define LIST_EACH(list, entry)                                                                     \
+    for (struct link *entry = (list)->head.next, *entry##_next = entry->next;                      \
+         entry != &(list)->head; entry = entry##_next, entry##_next = entry->next)
 
 #endif

@@ -33,13 +33,15 @@ struct cluster_config *cluster_config_ref(struct cluster_config *cluster);
 void cluster_config_unref(struct cluster_config *cluster);
 
 /*
- * Clusters that no control plane names: pass-through to one address outside the mesh, one workload by
- * its address, and the local application. Made by workers when first needed; never NULL. name is copied.
+ * Clusters that no control plane names: pass-through to one address outside the mesh, one workload
+ * by its address, and the local application. Made by workers when first needed; never NULL. name is
+ * copied.
  */
 struct cluster_config *cluster_config_passthrough(struct span name, const struct address *to);
-struct cluster_config *cluster_config_workload(struct span name, const struct xds_endpoint *endpoint,
-                                               struct span host);
-/* No TLS, no breaker waits; connect timeout 300 ms. protocol: enum xds_protocol of the application. */
+struct cluster_config *
+cluster_config_workload(struct span name, const struct xds_endpoint *endpoint, struct span host);
+/* No TLS, no breaker waits; connect timeout 300 ms. protocol: enum xds_protocol of the application.
+ */
 struct cluster_config *cluster_config_local(struct span name, const struct address *application,
                                             uint8_t protocol);
 

@@ -10,7 +10,10 @@
  */
 struct phone_book;
 
-/* One answer: a service port, an external host's port, or one workload. Valid as long as the book.
+/*
+ * One answer: a service port, an external host's port, or one workload. Valid as long as the book
+ * and the arena that the question gave: names are composed in it, because the book does not keep
+ * them.
  */
 struct phone_number {
     struct span entry;    /* "shop/api" */
@@ -31,19 +34,18 @@ void phone_book_unref(struct phone_book *book);
 size_t phone_book_size(const struct phone_book *book);
 
 /* By the original destination. False: not of the mesh. */
-bool phone_book_find(const struct phone_book *book, const struct address *to,
+bool phone_book_find(const struct phone_book *book, const struct address *to, struct arena *arena,
                      struct phone_number *ret_number);
 /* The address is known, whatever the port. */
 bool phone_book_has_ip(const struct phone_book *book, const struct address *to);
-/* EXTERNAL entries by host (exact, then the longest "*.suffix"), lower case, and port. */
+/* EXTERNAL entries by host (exact, then the longest "*.suffix"), any case, and port. */
 bool phone_book_find_host(const struct phone_book *book, struct span host, uint16_t port,
-                          struct phone_number *ret_number);
-/* By service name for explicit mode and explain: "api.shop", "api.shop.svc.cluster.local",
- * "shop/api". */
+                          struct arena *arena, struct phone_number *ret_number);
+/* By name for explicit mode and explain: "api.shop", "api.shop.svc.cluster.local", "shop/api". */
 bool phone_book_find_service(const struct phone_book *book, struct span name, uint16_t port,
-                             struct phone_number *ret_number);
+                             struct arena *arena, struct phone_number *ret_number);
 /* Walks every port that has a local_port (explicit mode). Start with *at = 0. */
-bool phone_book_next_local(const struct phone_book *book, size_t *at,
+bool phone_book_next_local(const struct phone_book *book, size_t *at, struct arena *arena,
                            struct phone_number *ret_number, uint16_t *ret_local_port);
 
 #endif

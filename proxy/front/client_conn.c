@@ -453,7 +453,8 @@ void client_conn_accept(struct front *front, const struct front_listener *listen
         return;
     }
     if (listener->redirected) {
-        enum failure failure = destination_original(front, fd, peer, &conn->origin.original_dst);
+        enum failure failure =
+            destination_original(front, fd, local, peer, &conn->origin.original_dst);
         if (failure != FAILURE_NONE) {
             client_conn_refuse(conn, failure);
             return;

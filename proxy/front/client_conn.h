@@ -3,6 +3,7 @@
 
 #include "lib/http/http_conn.h"
 #include "proxy/front/front.h"
+#include "proxy/request/config_wait.h"
 
 /*
  * One connection of a client, from its first byte to its end. It decides once what the connection

@@ -19,7 +19,8 @@ static void use_number(struct client_conn *conn, const struct phone_number *numb
 bool destination_find(struct client_conn *conn)
 {
     struct phone_number number;
-    if (!phone_book_find(conn->snapshot->phone_book, &conn->origin.original_dst, &number)) {
+    if (!phone_book_find(conn->snapshot->phone_book, &conn->origin.original_dst, &conn->arena,
+                         &number)) {
         return false;
     }
     use_number(conn, &number);
@@ -29,7 +30,8 @@ bool destination_find(struct client_conn *conn)
 bool destination_service(struct client_conn *conn, struct span service, uint16_t port)
 {
     struct phone_number number;
-    if (!phone_book_find_service(conn->snapshot->phone_book, service, port, &number)) {
+    if (!phone_book_find_service(conn->snapshot->phone_book, service, port, &conn->arena,
+                                 &number)) {
         return false;
     }
     use_number(conn, &number);
@@ -51,7 +53,7 @@ bool destination_by_hello(struct client_conn *conn)
     if (client_hello_read(bytes, scratch, &hello) != CLIENT_HELLO_DONE ||
         hello.server_name[0] == '\0' ||
         !phone_book_find_host(conn->snapshot->phone_book, span_of(hello.server_name),
-                              conn->origin.original_dst.port, &number)) {
+                              conn->origin.original_dst.port, &conn->arena, &number)) {
         return false;
     }
     use_number(conn, &number);
@@ -59,20 +61,14 @@ bool destination_by_hello(struct client_conn *conn)
     return true;
 }
 
-enum failure destination_original(const struct front *front, int fd, const struct address *peer,
-                                  struct address *ret)
+enum failure destination_original(const struct front *front, int fd, const struct address *local,
+                                  const struct address *peer, struct address *ret)
 {
-    struct address to;
-    if (!original_dst_get(fd, peer, &to)) {
-        return FAILURE_NO_ORIGINAL_DST;
-    }
-    for (uint32_t i = 0; i < front->own_port_count; i++) {
-        const struct address *own = &front->own_ports[i];
-        bool same_ip = address_is_wildcard(own) || address_equal_ip(own, &to);
-        if (own->port == to.port && same_ip) {
-            return FAILURE_LOOP;
-        }
-    }
-    *ret = to;
-    return FAILURE_NONE;
+    const struct own_places own = {
+        .addresses = local,
+        .address_count = 1,
+        .ports = front->own_ports,
+        .port_count = front->own_port_count,
+    };
+    return original_dst_find(fd, local, peer, &own, ret);
 }

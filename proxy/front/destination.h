@@ -10,8 +10,8 @@
 
 /* What the kernel says; FAILURE_NO_ORIGINAL_DST or FAILURE_LOOP where the connection must be
  * refused. */
-enum failure destination_original(const struct front *front, int fd, const struct address *peer,
-                                  struct address *ret);
+enum failure destination_original(const struct front *front, int fd, const struct address *local,
+                                  const struct address *peer, struct address *ret);
 /* By the original destination: a service port or a workload. False: not of the mesh. */
 bool destination_find(struct client_conn *conn);
 /* By service name: "api.shop.svc.cluster.local", "api.shop", "shop/api". */

@@ -55,11 +55,15 @@ static const struct acceptor_events acceptor_events = {
     .on_exhausted = on_exhausted,
 };
 
-static void remember_own_port(struct front *front, const struct address *at)
+void front_own_port(struct front *front, uint16_t port)
 {
-    uint32_t room = sizeof(front->own_ports) / sizeof(front->own_ports[0]);
-    if (front->own_port_count < room) {
-        front->own_ports[front->own_port_count++] = *at;
+    for (uint32_t i = 0; i < front->own_port_count; i++) {
+        if (front->own_ports[i] == port) {
+            return;
+        }
+    }
+    if (front->own_port_count < FRONT_OWN_PORTS) {
+        front->own_ports[front->own_port_count++] = port;
     }
 }
 
@@ -106,7 +110,7 @@ bool front_listen(struct front *front, const struct front_listener *listener, bo
         return false;
     }
     const struct address *at = acceptor_address(socket->acceptor);
-    remember_own_port(front, at);
+    front_own_port(front, at->port);
     if (ret_at != NULL) {
         *ret_at = *at;
     }
@@ -156,9 +160,10 @@ void front_apply(struct front *front, const struct snapshot *snapshot)
         CONTAINER_OF(before, struct front_socket, link)->wanted = false;
     }
     size_t at = 0;
+    struct arena names = {0};
     struct phone_number number;
     uint16_t local_port = 0;
-    while (phone_book_next_local(snapshot->phone_book, &at, &number, &local_port)) {
+    while (phone_book_next_local(snapshot->phone_book, &at, &names, &number, &local_port)) {
         struct front_socket *socket = find_local(front, number.host, number.port, local_port);
         if (socket != NULL) {
             socket->wanted = true;
@@ -166,6 +171,7 @@ void front_apply(struct front *front, const struct snapshot *snapshot)
             open_local(front, &number, local_port);
         }
     }
+    arena_done(&names);
     LIST_EACH(&front->listeners, after)
     {
         struct front_socket *socket = CONTAINER_OF(after, struct front_socket, link);

@@ -17,6 +17,7 @@
 #include "proxy/front/server_first.h"
 #include "proxy/request/tunnel.h"
 
+enum { FRONT_OWN_PORTS = 32 };
 enum front_side { FRONT_OUTBOUND, FRONT_INBOUND, FRONT_HBONE, FRONT_SIDES };
 
 struct front_listener {
@@ -42,7 +43,7 @@ struct front {
     struct list conns;     /* of struct client_conn */
     uint32_t live[FRONT_SIDES];
     uint32_t connections;
-    struct address own_ports[16]; /* addresses that lead back to this proxy, for the loop guard */
+    uint16_t own_ports[FRONT_OWN_PORTS]; /* of this proxy's listeners, for the loop guard */
     uint32_t own_port_count;
 };
 
@@ -51,6 +52,8 @@ struct front *front_create(struct worker_scope *scope, const struct front_limits
 /* False and errno on failure. *ret_at, if not NULL, is the address really bound. */
 bool front_listen(struct front *front, const struct front_listener *listener, bool reuse_port,
                   struct address *ret_at, int *ret_errno);
+/* A port of this proxy that another thread listens on (admin, metrics, health). */
+void front_own_port(struct front *front, uint16_t port);
 /* Explicit mode: opens and closes local listeners as the phone book says. */
 void front_apply(struct front *front, const struct snapshot *snapshot);
 /* Inbound connections finish what they do and close; outbound goes on. */

@@ -41,7 +41,7 @@ static enum failure check_target(const struct client_conn *conn, const struct ad
 {
     const struct front *front = conn->front;
     for (uint32_t i = 0; i < front->own_port_count; i++) {
-        if (front->own_ports[i].port == to->port) {
+        if (front->own_ports[i] == to->port) {
             return FAILURE_LOOP;
         }
     }

@@ -1,0 +1,348 @@
+#include "proxy/config/phone_book.h"
+
+#include "lib/base/map.h"
+#include "lib/base/memory.h"
+
+#include <string.h>
+
+/* In-cluster names end so, and are not kept: they follow from the entry's name. */
+static const char service_suffix[] = ".svc.cluster.local";
+
+enum { HOST_BYTES = 253 };
+
+struct book_port {
+    uint16_t port;
+    uint16_t local_port;
+    uint8_t protocol;
+};
+
+struct book_entry {
+    struct span name;
+    const char *host; /* NULL: NAME.NAMESPACE.svc.cluster.local */
+    uint32_t ports;   /* index of the first */
+    uint16_t port_count;
+    uint8_t kind;
+    const struct xds_endpoint *workload;
+};
+
+struct book_slot {
+    struct address address; /* family 0 = free */
+    uint32_t entry;
+};
+
+struct phone_book {
+    struct refcount references;
+    struct arena arena;
+    struct book_entry *entries;
+    size_t entry_count;
+    struct book_port *ports;
+    size_t port_count;
+    struct book_slot *slots; /* open addressing by IP */
+    size_t slot_mask;
+    struct map hosts; /* EXTERNAL host or "*.suffix" -> book_entry */
+    struct map names; /* "shop/api" -> book_entry */
+    size_t *locals;   /* indexes of ports with a local port, as entry << 16 | port */
+    size_t local_count;
+};
+
+/* ---- Building -------------------------------------------------------------------------------- */
+
+static struct span derived_host(struct span name, struct arena *arena)
+{
+    size_t slash = span_find_byte(name, '/');
+    return span_of(arena_printf(arena, "%.*s.%.*s%s",
+                                SPAN_ARG(span_cut(name, slash + 1, name.length)),
+                                SPAN_ARG(span_cut(name, 0, slash)), service_suffix));
+}
+
+static bool host_is_derived(const struct xds_phone_entry *entry)
+{
+    struct arena scratch = {0};
+    bool same = entry->kind == XDS_PHONE_SERVICE &&
+                span_equal(entry->host, derived_host(entry->name, &scratch));
+    arena_done(&scratch);
+    return same;
+}
+
+static struct book_slot *slot_for(const struct phone_book *book, const struct address *address)
+{
+    struct address ip = *address;
+    ip.port = 0;
+    size_t at = (size_t)address_hash(&ip) & book->slot_mask;
+    while (book->slots[at].address.family != 0 &&
+           !address_equal_ip(&book->slots[at].address, &ip)) {
+        at = (at + 1) & book->slot_mask;
+    }
+    return &book->slots[at];
+}
+
+static size_t add_addresses(struct phone_book *book, const struct xds_phone_entry *from,
+                            uint32_t index)
+{
+    size_t conflicts = 0;
+    for (uint32_t i = 0; i < from->address_count; i++) {
+        struct book_slot *slot = slot_for(book, &from->addresses[i]);
+        if (slot->address.family != 0) {
+            conflicts++;
+            continue;
+        }
+        slot->address = from->addresses[i];
+        slot->address.port = 0;
+        slot->entry = index;
+    }
+    return conflicts;
+}
+
+static size_t add_hosts(struct phone_book *book, const struct xds_phone_entry *from,
+                        struct book_entry *entry)
+{
+    size_t conflicts = 0;
+    for (uint32_t i = 0; from->kind == XDS_PHONE_EXTERNAL && i < from->host_count; i++) {
+        if (map_get(&book->hosts, from->hosts[i]) != NULL) {
+            conflicts++;
+            continue;
+        }
+        map_put(&book->hosts, from->hosts[i], entry);
+    }
+    return conflicts;
+}
+
+static void add_ports(struct phone_book *book, const struct xds_phone_entry *from,
+                      struct book_entry *entry, uint32_t index)
+{
+    entry->ports = (uint32_t)book->port_count;
+    for (uint32_t i = 0; i < from->port_count && i < UINT16_MAX; i++) {
+        const struct xds_phone_port *port = &from->ports[i];
+        book->ports[book->port_count++] = (struct book_port){
+            .port = port->port, .local_port = port->local_port, .protocol = port->protocol};
+        entry->port_count++;
+        if (port->local_port != 0) {
+            book->locals[book->local_count++] = ((size_t)index << 16) | i;
+        }
+    }
+}
+
+static struct xds_endpoint *copy_workload(struct phone_book *book, const struct xds_endpoint *from)
+{
+    struct xds_endpoint *copy = arena_dup(&book->arena, from, sizeof(*from));
+    copy->hostname = arena_span(&book->arena, from->hostname);
+    copy->identity = arena_span(&book->arena, from->identity);
+    copy->workload = arena_span(&book->arena, from->workload);
+    copy->version = arena_span(&book->arena, from->version);
+    return copy;
+}
+
+static size_t add_entry(struct phone_book *book, const struct xds_phone_entry *from)
+{
+    uint32_t index = (uint32_t)book->entry_count++;
+    struct book_entry *entry = &book->entries[index];
+    entry->name = arena_span(&book->arena, from->name);
+    entry->kind = from->kind;
+    entry->host = host_is_derived(from) ? NULL : arena_text(&book->arena, from->host);
+    if (from->kind == XDS_PHONE_WORKLOAD) {
+        entry->workload = copy_workload(book, &from->workload);
+    }
+    map_put(&book->names, entry->name, entry);
+    add_ports(book, from, entry, index);
+    return add_addresses(book, from, index) + add_hosts(book, from, entry);
+}
+
+static size_t table_size(size_t addresses)
+{
+    size_t size = 8;
+    while (size < addresses + addresses / 2) {
+        size *= 2;
+    }
+    return size;
+}
+
+struct phone_book *phone_book_create(const struct xds_phone_entry *const *entries, size_t count,
+                                     size_t *ret_conflicts)
+{
+    struct phone_book *book = NEW(struct phone_book);
+    size_t addresses = 0;
+    size_t ports = 0;
+    size_t locals = 0;
+    for (size_t i = 0; i < count; i++) {
+        addresses += entries[i]->address_count;
+        ports += entries[i]->port_count;
+        for (uint32_t p = 0; p < entries[i]->port_count; p++) {
+            locals += entries[i]->ports[p].local_port != 0;
+        }
+    }
+    refcount_init(&book->references);
+    arena_init(&book->arena);
+    map_init(&book->hosts);
+    map_init_borrowed(&book->names);
+    book->entries = mem_array(count + 1, sizeof(struct book_entry));
+    book->ports = mem_array(ports + 1, sizeof(struct book_port));
+    book->locals = mem_array(locals + 1, sizeof(size_t));
+    book->slot_mask = table_size(addresses) - 1;
+    book->slots = mem_array(book->slot_mask + 1, sizeof(struct book_slot));
+    size_t conflicts = 0;
+    for (size_t i = 0; i < count; i++) {
+        conflicts += add_entry(book, entries[i]);
+    }
+    *ret_conflicts = conflicts;
+    return book;
+}
+
+struct phone_book *phone_book_ref(struct phone_book *book)
+{
+    refcount_up(&book->references);
+    return book;
+}
+
+void phone_book_unref(struct phone_book *book)
+{
+    if (book == NULL || !refcount_down(&book->references)) {
+        return;
+    }
+    map_done(&book->hosts);
+    map_done(&book->names);
+    mem_free(book->entries);
+    mem_free(book->ports);
+    mem_free(book->locals);
+    mem_free(book->slots);
+    arena_done(&book->arena);
+    mem_free(book);
+}
+
+size_t phone_book_size(const struct phone_book *book)
+{
+    return book->entry_count;
+}
+
+/* ---- Asking ---------------------------------------------------------------------------------- */
+
+static void fill_number(const struct book_entry *entry, const struct book_port *port,
+                        struct arena *arena, struct phone_number *ret)
+{
+    *ret = (struct phone_number){
+        .entry = entry->name,
+        .host = entry->host != NULL ? span_of(entry->host) : derived_host(entry->name, arena),
+        .kind = entry->kind,
+        .workload = entry->workload,
+    };
+    if (port != NULL) {
+        ret->port = port->port;
+        ret->protocol = port->protocol;
+        ret->listener =
+            span_of(arena_printf(arena, "%.*s:%u", SPAN_ARG(ret->host), (unsigned)port->port));
+    }
+}
+
+static bool find_port(const struct phone_book *book, const struct book_entry *entry, uint16_t port,
+                      struct arena *arena, struct phone_number *ret)
+{
+    for (uint32_t i = 0; i < entry->port_count; i++) {
+        const struct book_port *line = &book->ports[entry->ports + i];
+        if (line->port == port) {
+            fill_number(entry, line, arena, ret);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool find_workload_port(const struct phone_book *book, const struct book_entry *entry,
+                               uint16_t port, struct arena *arena, struct phone_number *ret)
+{
+    fill_number(entry, NULL, arena, ret);
+    ret->port = port;
+    ret->protocol = entry->workload->protocol;
+    for (uint32_t i = 0; i < entry->port_count; i++) {
+        const struct book_port *line = &book->ports[entry->ports + i];
+        if (line->port == port) {
+            ret->protocol = line->protocol;
+        }
+    }
+    /* One workload answers on many ports: the one that was dialled counts. */
+    struct xds_endpoint *workload = arena_dup(arena, entry->workload, sizeof(*entry->workload));
+    workload->address.port = port;
+    workload->protocol = ret->protocol;
+    ret->workload = workload;
+    return true;
+}
+
+bool phone_book_find(const struct phone_book *book, const struct address *to, struct arena *arena,
+                     struct phone_number *ret_number)
+{
+    const struct book_slot *slot = slot_for(book, to);
+    if (slot->address.family == 0) {
+        return false;
+    }
+    const struct book_entry *entry = &book->entries[slot->entry];
+    if (entry->kind == XDS_PHONE_WORKLOAD) {
+        return find_workload_port(book, entry, to->port, arena, ret_number);
+    }
+    return find_port(book, entry, to->port, arena, ret_number);
+}
+
+bool phone_book_has_ip(const struct phone_book *book, const struct address *to)
+{
+    return slot_for(book, to)->address.family != 0;
+}
+
+bool phone_book_find_host(const struct phone_book *book, struct span host, uint16_t port,
+                          struct arena *arena, struct phone_number *ret_number)
+{
+    char lower[HOST_BYTES + 3];
+    if (host.length == 0 || host.length > HOST_BYTES) {
+        return false;
+    }
+    for (size_t i = 0; i < host.length; i++) {
+        char byte = host.at[i];
+        lower[i] = (char)(byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte);
+    }
+    const struct book_entry *entry = map_get(&book->hosts, span_make(lower, host.length));
+    /* "*.suffix" stands for one or more labels; the longest suffix is met first. */
+    for (size_t i = 1; entry == NULL && i + 1 < host.length; i++) {
+        if (lower[i] == '.') {
+            lower[i - 1] = '*';
+            entry = map_get(&book->hosts, span_make(lower + i - 1, host.length - i + 1));
+        }
+    }
+    return entry != NULL && find_port(book, entry, port, arena, ret_number);
+}
+
+/* "api.shop.svc.cluster.local" and "api.shop" are both "shop/api". */
+static const struct book_entry *find_name(const struct phone_book *book, struct span name)
+{
+    if (span_find_byte(name, '/') < name.length) {
+        return map_get(&book->names, name);
+    }
+    if (span_ends_with(name, span_of(service_suffix))) {
+        name = span_cut(name, 0, name.length - (sizeof(service_suffix) - 1));
+    }
+    size_t dot = span_find_byte(name, '.');
+    struct arena scratch = {0};
+    struct span turned =
+        span_of(arena_printf(&scratch, "%.*s/%.*s", SPAN_ARG(span_cut(name, dot + 1, name.length)),
+                             SPAN_ARG(span_cut(name, 0, dot))));
+    const struct book_entry *entry = map_get(&book->names, turned);
+    arena_done(&scratch);
+    return entry;
+}
+
+bool phone_book_find_service(const struct phone_book *book, struct span name, uint16_t port,
+                             struct arena *arena, struct phone_number *ret_number)
+{
+    const struct book_entry *entry = find_name(book, name);
+    return entry != NULL && entry->kind != XDS_PHONE_WORKLOAD &&
+           find_port(book, entry, port, arena, ret_number);
+}
+
+bool phone_book_next_local(const struct phone_book *book, size_t *at, struct arena *arena,
+                           struct phone_number *ret_number, uint16_t *ret_local_port)
+{
+    if (*at >= book->local_count) {
+        return false;
+    }
+    size_t packed = book->locals[(*at)++];
+    const struct book_entry *entry = &book->entries[packed >> 16];
+    const struct book_port *port = &book->ports[entry->ports + (packed & 0xffff)];
+    fill_number(entry, port, arena, ret_number);
+    *ret_local_port = port->local_port;
+    return true;
+}
