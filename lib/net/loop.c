@@ -3,6 +3,7 @@
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
+#include "lib/net/pipe_pool.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -100,6 +101,7 @@ void loop_destroy(struct loop *loop)
     CHECK(loop->heap_count == 0);
     CHECK(loop->watch_count == 0);
     drop_signals(loop);
+    pipe_pool_clear();
     if (loop->ev != NULL) {
         ev_timer_stop(loop->ev, &loop->wake);
         ev_loop_destroy(loop->ev);
