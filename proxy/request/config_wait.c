@@ -42,6 +42,7 @@ static bool listener_known(const struct snapshot *snapshot, struct span name)
     if (listener == NULL) {
         return false;
     }
+    listener_config_use(listener);
     if (listener->facts.route_name.length > 0 && listener->facts.protocol != XDS_PROTOCOL_OPAQUE &&
         listener->facts.protocol != XDS_PROTOCOL_TLS &&
         (listener->routes == NULL || !routes_known(snapshot, listener->routes))) {
