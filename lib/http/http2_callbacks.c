@@ -84,7 +84,9 @@ static void on_settings(struct http2_conn *conn, const nghttp2_frame *frame)
         {
             struct http2_stream *stream = CONTAINER_OF(link, struct http2_stream, link);
             if (stream->submitted && !stream->produced) {
-                http2_stream_fail_later(stream, FAILURE_UPSTREAM_REFUSED_STREAM);
+                http2_stream_fail_later(stream, conn->goaway_received
+                                                    ? FAILURE_UPSTREAM_GOAWAY
+                                                    : FAILURE_UPSTREAM_REFUSED_STREAM);
             }
         }
     }

@@ -423,7 +423,7 @@ static const struct http_conn_ops ops = {
     .close = conn_close,
 };
 
-static nghttp2_option *make_option(const struct http_limits *limits)
+static nghttp2_option *make_option(const struct http_limits *limits, bool is_server)
 {
     nghttp2_option *option;
     CHECK(nghttp2_option_new(&option) == 0);
@@ -436,9 +436,16 @@ static nghttp2_option *make_option(const struct http_limits *limits)
     nghttp2_option_set_max_send_header_block_length(option, SENT_BLOCK_BYTES);
     nghttp2_option_set_max_deflate_dynamic_table_size(option, limits->header_table_bytes);
     nghttp2_option_set_peer_max_concurrent_streams(option, PEER_STREAMS_AT_FIRST);
-    /* Resets are counted here, on the loop's clock; frames on closed streams only by nghttp2. */
+    /*
+     * Resets and glitches are counted here, on the loop's clock. What nghttp2 alone sees is frames
+     * on closed streams, and those an honest peer sends too after we have reset a stream: ten times
+     * the bound as a server, none as a client, whose cancelled tries and hedges would else cut the
+     * connection.
+     */
     nghttp2_option_set_stream_reset_rate_limit(option, UINT32_MAX, UINT32_MAX);
-    nghttp2_option_set_glitch_rate_limit(option, limits->glitches, limits->glitches_rate);
+    uint64_t factor = is_server ? 10 : UINT32_MAX;
+    nghttp2_option_set_glitch_rate_limit(option, factor * limits->glitches,
+                                         factor * limits->glitches_rate);
     return option;
 }
 
@@ -469,7 +476,7 @@ static void submit_settings(struct http2_conn *conn)
 
 static void init_session(struct http2_conn *conn)
 {
-    nghttp2_option *option = make_option(conn->base.limits);
+    nghttp2_option *option = make_option(conn->base.limits, conn->base.is_server);
     int failed = conn->base.is_server
                      ? nghttp2_session_server_new3(&conn->session, http2_callbacks(), conn, option,
                                                    http2_memory())

@@ -94,11 +94,17 @@ void http2_stream_tell_reset(struct http2_stream *stream, enum failure failure)
 
 static void submit_reset(struct http2_conn *conn, struct http2_stream *stream, uint32_t code)
 {
+    int32_t id = (int32_t)stream->base.id;
     byte_queue_done(&stream->body);
     if (stream->submitted) {
-        nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, (int32_t)stream->base.id, code);
+        nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, id, code);
         http2_wake(conn);
-    } else {
+    }
+    /* A request that nghttp2 holds back is only marked as cancelled and may lie there for ever. */
+    if (!conn->base.is_server && !stream->produced) {
+        if (stream->submitted) {
+            nghttp2_session_set_stream_user_data(conn->session, id, NULL);
+        }
         http2_stream_dead(stream);
     }
 }

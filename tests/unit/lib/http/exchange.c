@@ -143,7 +143,7 @@ struct exchange *side_open(struct side *side)
 
 void side_done(struct side *side)
 {
-    for (size_t i = 0; i < SIDE_EXCHANGES; i++) {
+    for (size_t i = 0; i < side->count && i < SIDE_EXCHANGES; i++) {
         if (side->exchanges[i] != NULL) {
             exchange_done(side->exchanges[i]);
         }

@@ -18,8 +18,8 @@ struct exchange {
     enum failure failure;
     bool returns_credit; /* at once */
     bool released;
-    size_t owed; /* credit that was not returned */
-    void (*then)(struct exchange *exchange); /* runs after each on_head */
+    size_t owed;                                /* credit that was not returned */
+    void (*then)(struct exchange *exchange);    /* runs after each on_head */
     void (*finally)(struct exchange *exchange); /* runs in on_end */
 };
 
@@ -28,11 +28,11 @@ void exchange_release(struct exchange *exchange);
 void exchange_done(struct exchange *exchange);
 
 /* The owner of a connection: keeps its exchanges in order. */
-enum { SIDE_EXCHANGES = 256 };
+enum { SIDE_EXCHANGES = 10240 };
 struct side {
     struct http_conn *conn; /* NULL once closed */
     struct exchange *exchanges[SIDE_EXCHANGES];
-    size_t count;    /* seen; those beyond the array are released at once */
+    size_t count; /* seen; those beyond the array are released at once */
     size_t resets;
     size_t available;
     bool draining;

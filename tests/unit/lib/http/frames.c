@@ -10,7 +10,7 @@ void frames_add(struct text *to, uint8_t type, uint8_t flags, int32_t stream, co
 {
     uint32_t id = (uint32_t)stream;
     const char head[9] = {
-        (char)(length >> 16), (char)(length >> 8), (char)length,    (char)type,    (char)flags,
+        (char)(length >> 16), (char)(length >> 8), (char)length,    (char)type, (char)flags,
         (char)(id >> 24),     (char)(id >> 16),    (char)(id >> 8), (char)id,
     };
     text_add(to, span_make(head, sizeof(head)));

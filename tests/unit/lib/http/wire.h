@@ -15,7 +15,7 @@ struct wire {
     size_t out_limit;      /* SIZE_MAX at first */
     bool ended;            /* the far end has closed its side */
     bool failed;
-    bool closed;   /* by the owner */
+    bool closed; /* by the owner */
     bool aborted;
     bool shut; /* the owner has shut its writing side */
     size_t writes;
