@@ -157,7 +157,7 @@ static struct object *pack(struct decoder *decoder, struct source_parts *parts)
 struct object *object_make(const struct value *document, bool lenient, struct arena *scratch,
                            struct problems *problems, struct span *ret_key)
 {
-    static const struct value empty = {.kind = VALUE_MAP};
+    const struct value empty = {.kind = VALUE_MAP, .line = document->line};
     struct source_parts parts = {.file = span_of(problems->file)};
     *ret_key = SPAN_EMPTY;
     if (!find_kind(document, problems, &parts.kind)) {
