@@ -13,7 +13,12 @@ enum { RESOLVER_ADDRESSES = 32, RESOLVER_NAME_BYTES = 253 };
 
 enum resolver_status {
     RESOLVER_OK,
-    RESOLVER_NO_NAME,   /* the name does not exist, or has no address: authoritative */
+    /*
+     * The name does not exist, or has no address: authoritative for both families. Still no reason
+     * to drop addresses that work: an empty answer has been a server's mistake before (AWS
+     * 2025-10-20).
+     */
+    RESOLVER_NO_NAME,
     RESOLVER_TEMPORARY, /* SERVFAIL, timeout, no server: keep what was good before */
     RESOLVER_BAD_NAME,
 };
@@ -28,7 +33,10 @@ struct resolver_answer {
 struct resolver;
 struct resolver_query;
 
-/* servers: "10.0.0.10:53,..." or NULL for what the system uses. NULL when c-ares cannot start. */
+/*
+ * servers: "10.0.0.10:53,..." (asked alone: no hosts file, no search domains) or NULL for what the
+ * system uses. NULL when c-ares cannot start, and on a simulated loop.
+ */
 struct resolver *resolver_create(struct loop *loop, const char *servers);
 void resolver_destroy(struct resolver *resolver);
 /* Never calls back from inside; on_answer comes exactly once unless cancelled. timeout 5 s in all.
