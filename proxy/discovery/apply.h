@@ -14,6 +14,7 @@
  */
 
 #include "lib/base/text.h"
+#include "lib/net/loop.h"
 #include "proxy/config/snapshot.h"
 #include "proxy/discovery/xds_client.h"
 
