@@ -7,13 +7,20 @@ void problems_init(struct problems *problems, struct span file)
     *problems = (struct problems){.file = mem_text(file.at, file.length)};
 }
 
+void problems_cut(struct problems *problems, size_t keep)
+{
+    while (problems->count > keep) {
+        struct problem *last = &problems->items[--problems->count];
+        problems->errors -= last->warning ? 0 : 1;
+        mem_free(last->object);
+        mem_free(last->field);
+        mem_free(last->text);
+    }
+}
+
 void problems_done(struct problems *problems)
 {
-    for (size_t i = 0; i < problems->count; i++) {
-        mem_free(problems->items[i].object);
-        mem_free(problems->items[i].field);
-        mem_free(problems->items[i].text);
-    }
+    problems_cut(problems, 0);
     mem_free(problems->items);
     mem_free(problems->file);
     *problems = (struct problems){0};
