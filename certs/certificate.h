@@ -54,7 +54,8 @@ struct certificate {
     struct span authority_key_id;
 };
 
-/* False and a static text. What is read is well-formed; whether it is trusted is another question.
+/* False and a static text (which means nothing after true). What is read is well-formed; whether it
+ * is trusted is another question.
  */
 bool certificate_parse(struct span der, struct certificate *ret, const char **ret_reason);
 /* The public key, counted; NULL when it is of no accepted kind (EC P-256, P-384, RSA 2048 to 4096).
