@@ -1,5 +1,6 @@
 #include "tests/unit/certs/tls_fixture.h"
 
+#include "certs/certificate_list.h"
 #include "certs/key_pair.h"
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
@@ -478,6 +479,123 @@ static void a_lower_layer_that_connects_late_is_waited_for(void **state)
     assert_true(mesh->client.ready && mesh->server.ready);
 }
 
+/* A client towards the outside: roots and a name, no identity. */
+static struct tls_config *web_client(struct tls_mesh *mesh, const struct text *root)
+{
+    struct text pem = {0};
+    certificate_to_pem(text_span(root), &pem);
+    struct tls_config_spec spec = {.demand = TLS_PEER_SERVER_NAME,
+                                   .roots_pem = pem.bytes,
+                                   .allow_tls12 = true,
+                                   .alpn = mesh_alpn};
+    const char *reason = "";
+    struct tls_config *config = tls_config_create(&spec, &reason);
+    assert_non_null(config);
+    text_done(&pem);
+    return config;
+}
+
+static void outside_the_mesh_the_server_name_is_checked(void **state)
+{
+    struct tls_mesh *mesh = *state;
+    struct text other = {0};
+    EVP_PKEY *key = key_pair_make();
+    authority_make_root(key, SPAN("td.test"), &other);
+    tls_config_unref(mesh->client_config);
+    tls_config_unref(mesh->server_config);
+    mesh->server_config = tls_mesh_config(mesh, "api", true, mesh_alpn, TLS_PEER_OPTIONAL);
+    mesh->client_config = web_client(mesh, &mesh->root);
+    tls_mesh_connect(mesh, NULL);
+    tls_mesh_run(mesh, TURNS);
+    assert_true(mesh->client.ready && mesh->server.ready);
+    assert_int_equal(facts_of(&mesh->client)->peer_identity.length, 0);
+
+    mesh->server_name = "other.shop";
+    tls_mesh_connect(mesh, NULL);
+    tls_mesh_run(mesh, TURNS);
+    assert_int_equal(mesh->client.failure, FAILURE_TLS_IDENTITY);
+    assert_non_null(strstr(mesh->client.reason, "other.shop"));
+
+    mesh->server_name = "api.shop";
+    tls_config_unref(mesh->client_config);
+    mesh->client_config = web_client(mesh, &other);
+    tls_mesh_connect(mesh, NULL);
+    tls_mesh_run(mesh, TURNS);
+    assert_int_equal(mesh->client.failure, FAILURE_TLS_IDENTITY);
+    text_done(&other);
+    EVP_PKEY_free(key);
+}
+
+static void a_config_that_cannot_work_is_refused(void **state)
+{
+    struct tls_mesh *mesh = *state;
+    static const char *const empty[] = {"", NULL};
+    EVP_PKEY *key = key_pair_make();
+    struct span root = text_span(&mesh->root);
+    struct tls_verifier verifier = leaf_verify_tls(mesh->verify);
+    const struct tls_config_spec specs[] = {
+        {.is_server = true, .verifier = verifier},
+        {.is_server = true, .verifier = verifier, .chain = &root, .chain_count = 1},
+        {.is_server = true, .verifier = verifier, .chain = &root, .chain_count = 1, .key = key},
+        {.is_server = true, .chain = &root, .chain_count = 1, .key = mesh->root_key},
+        {.is_server = true, .demand = TLS_PEER_SERVER_NAME},
+        {.verifier = verifier, .alpn = empty},
+        {.demand = TLS_PEER_SERVER_NAME, .roots_pem = "junk"},
+    };
+    for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
+        const char *reason = NULL;
+        assert_null(tls_config_create(&specs[i], &reason));
+        assert_non_null(reason);
+    }
+    EVP_PKEY_free(key);
+}
+
+static void the_session_cache_forgets_the_oldest(void **state)
+{
+    struct tls_mesh *mesh = *state;
+    static const char *const keys[] = {"a", "b", "c", "d", "e"};
+    for (size_t i = 0; i < 5; i++) {
+        mesh->session_key = keys[i];
+        connect_and_take_a_ticket(mesh);
+        assert_false(facts_of(&mesh->client)->resumed);
+    }
+    mesh->session_key = "e";
+    connect_well(mesh);
+    assert_true(facts_of(&mesh->client)->resumed);
+    mesh->session_key = "a";
+    connect_well(mesh);
+    assert_false(facts_of(&mesh->client)->resumed);
+    tls_session_cache_clear(mesh->sessions);
+    mesh->session_key = "e";
+    connect_well(mesh);
+    assert_false(facts_of(&mesh->client)->resumed);
+}
+
+/* Three connections of a thread read by turns a few bytes: what each left in the scratch is kept.
+ */
+static void connections_that_share_the_scratch_keep_their_bytes(void **state)
+{
+    struct tls_mesh *mesh = *state;
+    unsigned char bytes[60000];
+    fill(bytes, sizeof(bytes), 5);
+    connect_well(mesh);
+    mesh->server.paused = mesh->client.paused = true;
+    tls_end_watch(&mesh->server);
+    tls_end_watch(&mesh->client);
+    tls_end_send(&mesh->client, bytes, sizeof(bytes));
+    tls_end_send(&mesh->server, bytes, sizeof(bytes));
+    tls_mesh_run(mesh, TURNS);
+    for (size_t at = 0; at < sizeof(bytes); at += 1000) {
+        char part[1000];
+        assert_int_equal(transport_read(mesh->server.transport, part, sizeof(part)), sizeof(part));
+        assert_memory_equal(part, bytes + at, sizeof(part));
+        assert_int_equal(transport_read(mesh->client.transport, part, sizeof(part)), sizeof(part));
+        assert_memory_equal(part, bytes + at, sizeof(part));
+        tls_mesh_run(mesh, 2);
+    }
+    assert_int_equal(chunk_in_use(), 0);
+}
+
 static void an_idle_connection_holds_no_chunks(void **state)
 {
     struct tls_mesh *mesh = *state;
@@ -544,6 +662,12 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_lower_layer_that_fails_to_connect_says_why, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_lower_layer_that_connects_late_is_waited_for, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(outside_the_mesh_the_server_name_is_checked, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_config_that_cannot_work_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_session_cache_forgets_the_oldest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(connections_that_share_the_scratch_keep_their_bytes, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_idle_connection_holds_no_chunks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(unread_bytes_come_first, set_up, tear_down),

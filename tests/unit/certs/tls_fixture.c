@@ -18,6 +18,8 @@ void tls_mesh_init(struct tls_mesh *mesh)
 {
     const char *reason = "";
     memset(mesh, 0, sizeof(*mesh));
+    mesh->server_name = "api.shop";
+    mesh->session_key = "api";
     clock_fake(NS_PER_S, 1780000000 * NS_PER_S);
     mesh->loop = loop_create_simulated(clock_now_ns());
     mesh->root_key = key_pair_make();
@@ -75,6 +77,9 @@ struct tls_config *tls_mesh_config(struct tls_mesh *mesh, const char *account, b
         int64_t not_after_s;
         CHECK(spiffe_id_make(SPAN("td.test"), SPAN("shop"), span_of(account), text, &wish.id));
         csr_make(key, wish.id.text, &csr);
+        struct span dns_name = span_of(mesh->server_name);
+        wish.dns_names = &dns_name;
+        wish.dns_count = 1;
         wish.csr = text_span(&csr);
         CHECK(authority_sign(mesh->authority, &wish, &chain, &not_after_s, why));
     }
@@ -152,9 +157,9 @@ void tls_mesh_connect(struct tls_mesh *mesh, const char *expected)
                                            .handshake_timeout_ms = TIMEOUT_MS,
                                            .expected = &identity,
                                            .expected_count = expected != NULL,
-                                           .server_name = "api.shop",
+                                           .server_name = mesh->server_name,
                                            .sessions = mesh->sessions,
-                                           .session_key = SPAN("api")};
+                                           .session_key = span_of(mesh->session_key)};
     struct tls_transport_options server = {.config = mesh->server_config,
                                            .handshake_timeout_ms = TIMEOUT_MS};
     pipe_transports(mesh->loop, &mesh->client_pipe, &mesh->server_pipe, &mesh->client.below,

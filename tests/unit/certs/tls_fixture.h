@@ -37,6 +37,8 @@ struct tls_mesh {
     struct tls_session_cache *sessions;
     struct tls_config *server_config;
     struct tls_config *client_config;
+    const char *server_name; /* of connections, and in new certificates; "api.shop" at first */
+    const char *session_key;
     struct pipe_options client_pipe, server_pipe;
     struct tls_end client, server;
 };
