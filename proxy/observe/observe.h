@@ -38,6 +38,9 @@ void observe_plaintext(struct observe *observe, const struct address *from, uint
 void observe_detected(struct observe *observe, const char *result, int64_t took_ns);
 void observe_retry(struct observe *observe, const char *kind, const char *denied);
 
+/* The worker's own writer, for gauges that it keeps beside. */
+struct stats_writer *observe_writer(struct observe *observe);
+
 /* The flight recorder as JSON, newest first; for /explain and /debug. Same thread only. */
 void observe_recorded(const struct observe *observe, struct text *ret_json);
 
