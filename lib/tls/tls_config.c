@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-    SESSION_CONTEXT_BYTES = 32,
+    SESSION_SCOPE_BYTES = 32,
     PEER_CHAIN_BYTES = 64 * 1024,
     TICKET_LIFETIME_LIMIT_S = 3600,
 };
@@ -185,7 +185,7 @@ static void set_protocol(struct tls_config *config, const struct tls_config_spec
 static void set_sessions(struct tls_config *config, const struct tls_config_spec *spec)
 {
     SSL_CTX *ssl = config->ssl;
-    uint8_t name[SESSION_CONTEXT_BYTES];
+    uint8_t name[SESSION_SCOPE_BYTES];
     random_secret(name, sizeof(name));
     CHECK(SSL_CTX_set_session_id_context(ssl, name, sizeof(name)));
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);

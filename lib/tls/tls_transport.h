@@ -9,7 +9,15 @@
  * feeds many records, and what a loop turn writes leaves in as few records and one write. The
  * handshake has a deadline. TRANSPORT_READY comes when it is done and the peer is accepted; before
  * that nothing is readable and nothing is accepted. Failures: TLS_HANDSHAKE, TLS_IDENTITY,
- * PEER_UNVERIFIED, and those of the layer below; failure_detail says which alert or which rule.
+ * PEER_UNVERIFIED, and those of the layer below; failure_detail says which alert or which rule. A
+ * client tells of a server that its verifier refuses as TLS_HANDSHAKE, of another identity than an
+ * expected one as TLS_IDENTITY, with the rule in tls_facts.reason. A TLS 1.3 server refuses a
+ * client's certificate only after the client's handshake has ended: the client sees READY, then the
+ * read failure TLS_HANDSHAKE.
+ *
+ * After READY: an end without close_notify is UPSTREAM_CLOSED (truncation), a broken record or an
+ * alert UPSTREAM_PROTOCOL. At most 64 KiB are accepted ahead of the layer below. A server's session
+ * ticket leaves with its first bytes.
  */
 struct tls_session_cache;
 
@@ -21,7 +29,11 @@ struct tls_transport_options {
     const struct span *expected; /* copied */
     size_t expected_count;
     const char *server_name; /* SNI, and the name checked for TLS_PEER_SERVER_NAME; NULL = none */
-    /* Clients: where to look for and keep a session, and under which key (endpoint + identity). */
+    /*
+     * Clients: where to look for and keep a session, and under which key (endpoint + identity). The
+     * cache must outlive the transport, its background close included. Only sessions of the same
+     * config are offered.
+     */
     struct tls_session_cache *sessions;
     struct span session_key;
 };
