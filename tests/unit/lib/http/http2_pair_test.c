@@ -332,6 +332,8 @@ static void once(struct pair *pair, const char *body, size_t length)
     exchange_release(request);
     exchange_release(served);
     run(pair);
+    arena_done(&request->arena);
+    arena_done(&served->arena);
 }
 
 static void a_warm_connection_allocates_nothing_a_request(void **state)
