@@ -23,6 +23,15 @@ void http1_work_later(struct http1_conn *self)
 
 /* --- exchanges --- */
 
+static size_t conn_room(const struct http_conn *conn)
+{
+    const struct http1_conn *self = of_conn(conn);
+    bool room = !conn->is_server && self->life == HTTP1_OPEN && conn->transport->is_ready &&
+                !conn->draining && !self->peer_ended && conn->streams == 0 &&
+                http1_input_bytes(&self->input).length == 0;
+    return room ? 1 : 0;
+}
+
 void http1_exchange_begin(struct http1_conn *self)
 {
     CHECK(!self->held && self->conn.streams == 0);
@@ -45,6 +54,14 @@ static bool exchange_over(const struct http1_conn *self)
            self->exchange.send == HTTP1_SEND_END;
 }
 
+static void tell_available(struct http1_conn *self)
+{
+    self->available_due = false;
+    if (conn_room(&self->conn) > 0 && self->conn.events->on_available != NULL) {
+        self->conn.events->on_available(self->conn.owner, &self->conn);
+    }
+}
+
 /* Takes up the next exchange, or ends the connection where there can be none. */
 static void exchange_next(struct http1_conn *self)
 {
@@ -58,8 +75,8 @@ static void exchange_next(struct http1_conn *self)
     if (self->conn.is_server) {
         self->receive_since_ns = loop_now_ns(self->conn.loop);
         http1_receive(self);
-    } else if (self->conn.events->on_available != NULL) {
-        self->conn.events->on_available(self->conn.owner, &self->conn);
+    } else {
+        tell_available(self);
     }
 }
 
@@ -306,6 +323,9 @@ static void run_work(struct turn_task *task)
         work_closed(self);
         return;
     }
+    if (self->available_due) {
+        tell_available(self);
+    }
     if (self->exchange.end_due) {
         self->exchange.end_due = false;
         if (http1_listening(self)) {
@@ -336,10 +356,7 @@ static void on_ready(void *owner, unsigned events)
     struct http1_conn *self = owner;
     if ((events & TRANSPORT_READY) != 0) {
         self->conn.idle_since_ns = loop_now_ns(self->conn.loop);
-        if (!self->conn.is_server && self->life == HTTP1_OPEN && self->conn.streams == 0 &&
-            self->conn.events->on_available != NULL) {
-            self->conn.events->on_available(self->conn.owner, &self->conn);
-        }
+        tell_available(self);
     }
     if ((events & TRANSPORT_WRITABLE) != 0 && self->life != HTTP1_CLOSED) {
         http1_work_later(self);
@@ -373,15 +390,6 @@ static void on_timer(struct timer *timer)
 }
 
 /* --- the connection's calls --- */
-
-static size_t conn_room(const struct http_conn *conn)
-{
-    const struct http1_conn *self = of_conn(conn);
-    bool room = !conn->is_server && self->life == HTTP1_OPEN && conn->transport->is_ready &&
-                !conn->draining && !self->peer_ended && conn->streams == 0 &&
-                http1_input_bytes(&self->input).length == 0;
-    return room ? 1 : 0;
-}
 
 static struct http_stream *conn_open(struct http_conn *conn)
 {
@@ -440,6 +448,11 @@ static struct http_conn *create(struct transport *transport, const struct http_l
     timer_init(&self->timer, self->conn.loop, on_timer);
     transport_own(transport, on_ready, self);
     settle(self);
+    if (transport->is_ready && !is_server) {
+        /* READY was told to an owner before: the first room is told from here. */
+        self->available_due = true;
+        http1_work_later(self);
+    }
     return &self->conn;
 }
 
