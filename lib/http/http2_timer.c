@@ -34,10 +34,14 @@ static int64_t head_deadline(const struct http2_conn *conn)
 static int64_t ping_deadline(const struct http2_conn *conn)
 {
     const struct http_limits *limits = conn->base.limits;
+    /* While we do not read, the peer's silence is ours; the time of writing bounds that. */
+    if (conn->paused) {
+        return INT64_MAX;
+    }
     if (conn->ping_ns != 0) {
         return after(conn->ping_ns, limits->ping_answer_ms);
     }
-    return conn->base.streams > 0 && conn->ready && !conn->paused
+    return conn->base.streams > 0 && conn->ready
                ? after(conn->received_ns, limits->ping_interval_ms)
                : INT64_MAX;
 }
