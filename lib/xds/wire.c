@@ -19,9 +19,11 @@ void *wire_new(struct arena *arena, const ProtobufCMessageDescriptor *type)
     return message;
 }
 
+/* Not protobuf-c's own empty string: that one, in a oneof, would not be sent. */
 char *wire_string(struct arena *arena, struct span text)
 {
-    return text.length == 0 ? (char *)protobuf_c_empty_string : arena_text(arena, text);
+    static char empty[1];
+    return text.length == 0 ? empty : arena_text(arena, text);
 }
 
 char **wire_strings(struct arena *arena, const struct span *texts, size_t count)

@@ -17,7 +17,7 @@
 
 /* A message with its defaults set. */
 void *wire_new(struct arena *arena, const ProtobufCMessageDescriptor *type);
-/* Strings of protobuf-c end with NUL; empty ones are not sent. */
+/* Strings of protobuf-c end with NUL; empty ones are not sent, but in a oneof they are. */
 char *wire_string(struct arena *arena, struct span text);
 char **wire_strings(struct arena *arena, const struct span *texts, size_t count);
 ProtobufCBinaryData wire_binary(struct arena *arena, struct span bytes);

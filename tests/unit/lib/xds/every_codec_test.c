@@ -5,6 +5,8 @@
 #include "lib/xds/xds_guard.h"
 #include "tests/unit/test_main.h"
 
+#include <stdlib.h>
+
 /* Each kind of message: what holds of all of them. */
 
 enum { SAMPLES = 300 };
