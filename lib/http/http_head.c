@@ -58,12 +58,11 @@ bool http_head_is_grpc(const struct http_head *head)
            type.at[grpc.length] == ';' || type.at[grpc.length] == ' ';
 }
 
-struct span http_status_text(uint16_t status)
-{
-    static const struct {
-        uint16_t status;
-        struct span text;
-    } texts[] = {
+/* Sorted by status. */
+static const struct {
+    uint16_t status;
+    struct span text;
+} status_texts[] = {
 #define STATUS(number, words)                                                                      \
     {                                                                                              \
         number,                                                                                    \
@@ -71,73 +70,76 @@ struct span http_status_text(uint16_t status)
             words, sizeof(words) - 1                                                               \
         }                                                                                          \
     }
-        STATUS(100, "Continue"),
-        STATUS(101, "Switching Protocols"),
-        STATUS(102, "Processing"),
-        STATUS(103, "Early Hints"),
-        STATUS(200, "OK"),
-        STATUS(201, "Created"),
-        STATUS(202, "Accepted"),
-        STATUS(203, "Non-Authoritative Information"),
-        STATUS(204, "No Content"),
-        STATUS(205, "Reset Content"),
-        STATUS(206, "Partial Content"),
-        STATUS(207, "Multi-Status"),
-        STATUS(300, "Multiple Choices"),
-        STATUS(301, "Moved Permanently"),
-        STATUS(302, "Found"),
-        STATUS(303, "See Other"),
-        STATUS(304, "Not Modified"),
-        STATUS(305, "Use Proxy"),
-        STATUS(307, "Temporary Redirect"),
-        STATUS(308, "Permanent Redirect"),
-        STATUS(400, "Bad Request"),
-        STATUS(401, "Unauthorized"),
-        STATUS(402, "Payment Required"),
-        STATUS(403, "Forbidden"),
-        STATUS(404, "Not Found"),
-        STATUS(405, "Method Not Allowed"),
-        STATUS(406, "Not Acceptable"),
-        STATUS(407, "Proxy Authentication Required"),
-        STATUS(408, "Request Timeout"),
-        STATUS(409, "Conflict"),
-        STATUS(410, "Gone"),
-        STATUS(411, "Length Required"),
-        STATUS(412, "Precondition Failed"),
-        STATUS(413, "Content Too Large"),
-        STATUS(414, "URI Too Long"),
-        STATUS(415, "Unsupported Media Type"),
-        STATUS(416, "Range Not Satisfiable"),
-        STATUS(417, "Expectation Failed"),
-        STATUS(418, "I'm a teapot"),
-        STATUS(421, "Misdirected Request"),
-        STATUS(422, "Unprocessable Content"),
-        STATUS(423, "Locked"),
-        STATUS(424, "Failed Dependency"),
-        STATUS(425, "Too Early"),
-        STATUS(426, "Upgrade Required"),
-        STATUS(428, "Precondition Required"),
-        STATUS(429, "Too Many Requests"),
-        STATUS(431, "Request Header Fields Too Large"),
-        STATUS(451, "Unavailable For Legal Reasons"),
-        STATUS(500, "Internal Server Error"),
-        STATUS(501, "Not Implemented"),
-        STATUS(502, "Bad Gateway"),
-        STATUS(503, "Service Unavailable"),
-        STATUS(504, "Gateway Timeout"),
-        STATUS(505, "HTTP Version Not Supported"),
-        STATUS(507, "Insufficient Storage"),
-        STATUS(511, "Network Authentication Required"),
+    STATUS(100, "Continue"),
+    STATUS(101, "Switching Protocols"),
+    STATUS(102, "Processing"),
+    STATUS(103, "Early Hints"),
+    STATUS(200, "OK"),
+    STATUS(201, "Created"),
+    STATUS(202, "Accepted"),
+    STATUS(203, "Non-Authoritative Information"),
+    STATUS(204, "No Content"),
+    STATUS(205, "Reset Content"),
+    STATUS(206, "Partial Content"),
+    STATUS(207, "Multi-Status"),
+    STATUS(300, "Multiple Choices"),
+    STATUS(301, "Moved Permanently"),
+    STATUS(302, "Found"),
+    STATUS(303, "See Other"),
+    STATUS(304, "Not Modified"),
+    STATUS(305, "Use Proxy"),
+    STATUS(307, "Temporary Redirect"),
+    STATUS(308, "Permanent Redirect"),
+    STATUS(400, "Bad Request"),
+    STATUS(401, "Unauthorized"),
+    STATUS(402, "Payment Required"),
+    STATUS(403, "Forbidden"),
+    STATUS(404, "Not Found"),
+    STATUS(405, "Method Not Allowed"),
+    STATUS(406, "Not Acceptable"),
+    STATUS(407, "Proxy Authentication Required"),
+    STATUS(408, "Request Timeout"),
+    STATUS(409, "Conflict"),
+    STATUS(410, "Gone"),
+    STATUS(411, "Length Required"),
+    STATUS(412, "Precondition Failed"),
+    STATUS(413, "Content Too Large"),
+    STATUS(414, "URI Too Long"),
+    STATUS(415, "Unsupported Media Type"),
+    STATUS(416, "Range Not Satisfiable"),
+    STATUS(417, "Expectation Failed"),
+    STATUS(418, "I'm a teapot"),
+    STATUS(421, "Misdirected Request"),
+    STATUS(422, "Unprocessable Content"),
+    STATUS(423, "Locked"),
+    STATUS(424, "Failed Dependency"),
+    STATUS(425, "Too Early"),
+    STATUS(426, "Upgrade Required"),
+    STATUS(428, "Precondition Required"),
+    STATUS(429, "Too Many Requests"),
+    STATUS(431, "Request Header Fields Too Large"),
+    STATUS(451, "Unavailable For Legal Reasons"),
+    STATUS(500, "Internal Server Error"),
+    STATUS(501, "Not Implemented"),
+    STATUS(502, "Bad Gateway"),
+    STATUS(503, "Service Unavailable"),
+    STATUS(504, "Gateway Timeout"),
+    STATUS(505, "HTTP Version Not Supported"),
+    STATUS(507, "Insufficient Storage"),
+    STATUS(511, "Network Authentication Required"),
 #undef STATUS
-    };
+};
+
+struct span http_status_text(uint16_t status)
+{
     size_t low = 0;
-    size_t high = sizeof(texts) / sizeof(texts[0]);
+    size_t high = sizeof(status_texts) / sizeof(status_texts[0]);
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (texts[middle].status == status) {
-            return texts[middle].text;
+        if (status_texts[middle].status == status) {
+            return status_texts[middle].text;
         }
-        if (texts[middle].status < status) {
+        if (status_texts[middle].status < status) {
             low = middle + 1;
         } else {
             high = middle;
