@@ -40,6 +40,10 @@ bool cidr_set_parse(struct cidr_set *set, struct span list, struct text *ret_pro
 {
     struct cidr parsed[CIDR_SET_BLOCKS];
     size_t count = 0;
+    if (list.length == 0) {
+        text_add_text(ret_problem, "an empty list of address blocks");
+        return false;
+    }
     struct span rest = list;
     struct span piece;
     while (span_next(&rest, ',', &piece)) {
@@ -56,10 +60,6 @@ bool cidr_set_parse(struct cidr_set *set, struct span list, struct text *ret_pro
             return false;
         }
         count++;
-    }
-    if (count == 0) {
-        text_add_text(ret_problem, "an empty list of address blocks");
-        return false;
     }
     for (size_t i = 0; i < count; i++) {
         cidr_set_add(set, &parsed[i]);

@@ -80,6 +80,10 @@ bool port_set_parse(struct port_set *set, struct span list, struct text *ret_pro
 {
     struct port_range parsed[PORT_SET_RANGES];
     size_t count = 0;
+    if (list.length == 0) {
+        text_add_text(ret_problem, "an empty list of ports");
+        return false;
+    }
     struct span rest = list;
     struct span piece;
     while (span_next(&rest, ',', &piece)) {
@@ -91,10 +95,6 @@ bool port_set_parse(struct port_set *set, struct span list, struct text *ret_pro
             return false;
         }
         count++;
-    }
-    if (count == 0) {
-        text_add_text(ret_problem, "an empty list of ports");
-        return false;
     }
     for (size_t i = 0; i < count; i++) {
         port_set_add(set, parsed[i].first, parsed[i].last);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { BACKLOG = 32 };
+enum { BACKLOG = 32, GREETINGS_AT_ONCE = 32 };
 
 void token_make(char *into)
 {
@@ -91,9 +91,19 @@ static void greet(const struct token_door *door, int visitor, const struct socka
     (void)!send(visitor, line, (size_t)length, MSG_NOSIGNAL);
 }
 
+static void keep(struct token_door *door, int visitor)
+{
+    int *place = &door->visitors[door->visitor_count % TOKEN_DOOR_VISITORS];
+    if (door->visitor_count >= TOKEN_DOOR_VISITORS) {
+        close(*place);
+    }
+    *place = visitor;
+    door->visitor_count++;
+}
+
 void token_door_greet(struct token_door *door)
 {
-    for (;;) {
+    for (int i = 0; i < GREETINGS_AT_ONCE; i++) {
         struct sockaddr_storage from;
         socklen_t length = sizeof(from);
         int visitor =
@@ -101,18 +111,14 @@ void token_door_greet(struct token_door *door)
         if (visitor < 0) {
             return;
         }
-        if (door->visitor_count == TOKEN_DOOR_VISITORS) {
-            close(visitor);
-            continue;
-        }
         greet(door, visitor, &from);
-        door->visitors[door->visitor_count++] = visitor;
+        keep(door, visitor);
     }
 }
 
 void token_door_close(struct token_door *door)
 {
-    for (size_t i = 0; i < door->visitor_count; i++) {
+    for (size_t i = 0; i < door->visitor_count && i < TOKEN_DOOR_VISITORS; i++) {
         close(door->visitors[i]);
     }
     if (door->state == TOKEN_DOOR_OURS) {

@@ -6,8 +6,8 @@
 /*
  * A listener that stands where the proxy will, for the time of a check. To whoever comes in it says
  * one line: "TOKEN NAME ORIGINAL", where TOKEN is of this run only and ORIGINAL is the destination
- * before the redirect. Connections are kept open until the door closes, so that the one who dialled
- * ends first and no TIME-WAIT is left on the port that the proxy is about to take.
+ * before the redirect. Connections are kept open for a while, so that the one who dialled ends
+ * first and no TIME-WAIT is left on the port that the proxy is about to take.
  */
 enum { TOKEN_BYTES = 33, TOKEN_DOOR_VISITORS = 32 };
 
@@ -24,7 +24,7 @@ struct token_door {
     int fd;            /* non-blocking, to be polled for reading; -1 = none */
     uint16_t port;
     int visitors[TOKEN_DOOR_VISITORS];
-    size_t visitor_count;
+    size_t visitor_count; /* that ever came; the ring holds the last ones */
 };
 
 /* into: TOKEN_BYTES. 128 random bits in hexadecimal. */
@@ -34,7 +34,7 @@ void token_make(char *into);
  * and errno otherwise. */
 bool token_door_open(struct token_door *door, const char *name, const struct address *at,
                      const char *token);
-/* Greets everybody who waits; strangers beyond TOKEN_DOOR_VISITORS are closed at once. */
+/* Greets those who wait. Who came first leaves when there are more than TOKEN_DOOR_VISITORS. */
 void token_door_greet(struct token_door *door);
 /* Takes a door that is all zero. */
 void token_door_close(struct token_door *door);
