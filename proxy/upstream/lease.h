@@ -14,6 +14,9 @@
  * where the cluster's protocol says so, else HTTP/1. TCP on a mesh endpoint with HBONE: a CONNECT
  * stream of a pooled session to port 15008 as a transport; without: plain TCP.
  */
+struct lane;
+struct pool_conn;
+
 enum lease_kind { LEASE_HTTP, LEASE_TCP };
 enum lease_status { LEASE_READY, LEASE_WAIT, LEASE_FAILED };
 
@@ -48,7 +51,8 @@ struct lease_events {
 
 struct lease {
     struct cluster *cluster;
-    struct endpoint *endpoint;   /* set from READY on, and after a failed connect (who it was) */
+    struct endpoint *endpoint;   /* whom it waits for or has, or who failed; outlives the lease by
+                                    two minutes; NULL = none was found */
     struct http_stream *stream;  /* HTTP: not attached yet when READY */
     struct transport *transport; /* TCP */
     enum failure failure;        /* after FAILED */
@@ -57,9 +61,16 @@ struct lease {
     struct lease_wish wish;
     struct link waiting;
     int64_t started_ns;
-    uint8_t state;             /* private to lease.c */
     bool reused;               /* the connection was already there */
     struct span peer_identity; /* verified, of a mesh endpoint; valid while leased */
+
+    /* Private to this folder. */
+    uint8_t state;
+    bool assigned;     /* counts as load on the endpoint */
+    struct link place; /* what it waits in: a lane, the cluster's queue, or its due ones */
+    struct lane *lane;
+    struct pool_conn *conn;
+    int64_t deadline_ns;
 };
 
 /* The lease must be zeroed. READY: use it now. FAILED: nothing to end (calling lease_end is
