@@ -160,11 +160,10 @@ static void set_retry(struct request *request)
 static bool use_cluster(struct request *request, struct cluster *cluster)
 {
     struct request_record *record = &request->record;
-    const struct xds_cluster *facts = &cluster->config->facts;
     request->cluster = cluster;
-    record->cluster = facts->name;
-    record->destination_service = facts->service;
-    record->destination_namespace = facts->namespace_name;
+    record->cluster = cluster->name;
+    record->destination_service = cluster->service;
+    record->destination_namespace = cluster->namespace_name;
     if (request->origin.direction == RECORD_INBOUND) {
         const struct xds_workload *self = &request->snapshot->workload->facts;
         record->destination_service = request->origin.service;

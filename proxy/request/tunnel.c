@@ -238,9 +238,9 @@ static void use_cluster(struct tunnel *tunnel, struct cluster *cluster)
     const struct xds_cluster *facts = &cluster->config->facts;
     struct request_record *record = &tunnel->record;
     tunnel->cluster = cluster;
-    record->cluster = facts->name;
-    record->destination_service = facts->service;
-    record->destination_namespace = facts->namespace_name;
+    record->cluster = cluster->name;
+    record->destination_service = cluster->service;
+    record->destination_namespace = cluster->namespace_name;
     if (tunnel->origin.direction == RECORD_INBOUND) {
         record->destination_service = tunnel->origin.service;
         record->destination_namespace = tunnel->snapshot->workload->facts.namespace_name;
