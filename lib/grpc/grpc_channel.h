@@ -26,6 +26,7 @@ struct grpc_channel_watch {
     /* The connection is up: calls may be started on it. Down: calls have ended or will. */
     void (*on_up)(struct grpc_channel_watch *watch, struct http_conn *conn);
     void (*on_down)(struct grpc_channel_watch *watch);
+    bool late; /* the channel's own */
 };
 
 /* NULL when the target is no HOST:PORT. Begins to connect in the next turn. */
