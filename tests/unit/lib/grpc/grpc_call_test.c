@@ -1,4 +1,5 @@
 #include "lib/base/memory.h"
+#include "lib/base/text.h"
 #include "lib/grpc/grpc_channel.h"
 #include "lib/grpc/grpc_server.h"
 #include "lib/http/http_server.h"
@@ -173,7 +174,7 @@ static void bed_close(struct bed *bed)
 
 static void bed_call(struct bed *bed, const char *path, int64_t timeout_ms)
 {
-    const struct grpc_metadata token = {SPAN("authorization"), SPAN("Bearer  secret ")};
+    const struct grpc_metadata token = {SPAN("authorization"), SPAN("Bearer  secret")};
     struct grpc_call_options options = {
         .authority = grpc_channel_authority(bed->channel),
         .path = span_of(path),
