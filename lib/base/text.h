@@ -27,7 +27,8 @@ void text_add_byte(struct text *text, char byte);
 void text_add_u64(struct text *text, uint64_t number);
 void text_add_i64(struct text *text, int64_t number);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void text_vprintf(struct text *text, const char *format, va_list arguments);
+void text_vprintf(struct text *text, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 /*
  * A JSON string with its quotes. Control bytes are escaped; bytes that are not valid UTF-8 become
  * U+FFFD each, so that the result is always valid JSON.
