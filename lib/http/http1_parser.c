@@ -280,7 +280,8 @@ static const char *judge_request(struct http1_message *message)
 /* One empty line may stand before a request (the scan let it through). */
 static struct span skip_empty_line(struct span raw)
 {
-    return raw.length > 2 && raw.at[0] == '\r' ? span_cut(raw, 2, raw.length) : raw;
+    struct span empty = SPAN("\r\n");
+    return span_starts_with(raw, empty) ? span_cut(raw, empty.length, raw.length) : raw;
 }
 
 static void message_init(struct http1_message *message, struct span raw)

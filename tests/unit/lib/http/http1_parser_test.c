@@ -59,6 +59,7 @@ static const struct {
     {SPAN(LINE "Host: a\n\r\n"), 0},
     {SPAN(LINE HOST "\n"), 0},
     {SPAN(LINE HOST "X: a\rY: b\r\n\r\n"), 0},
+    {SPAN("\r\r\n\r\n"), 0},
     {SPAN("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), 0},
     {SPAN("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), 0},
     /* 36: control bytes in values */
