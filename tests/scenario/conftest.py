@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from mesh import flags, network as networks  # noqa: E402  (needs the path above)
+from mesh import mesh as meshes, network as networks  # noqa: E402  (needs the path above)
 
 # The exit status that ctest knows as "skipped".
 SKIPPED = 77
@@ -59,7 +59,9 @@ def network():
         yield made
 
 
-@pytest.fixture(scope="session")
-def binaries():
-    """The folder of the programs under test; a test that needs one that is not built fails."""
-    return flags.binary_folder()
+@pytest.fixture
+def mesh(network):
+    """A control plane that runs and no members yet."""
+    made = meshes.Mesh(network)
+    made.start()
+    return made

@@ -38,12 +38,19 @@ def ip(*words):
 
 
 def sweep():
-    """Deletes namespaces whose owner no longer runs. Those of living processes are not touched."""
+    """Deletes namespaces and folders whose owner no longer runs. Those of living processes are not touched."""
+    def is_stale(name, pattern):
+        match = re.fullmatch(pattern, name)
+        return match and not os.path.exists(f"/proc/{match.group(1)}")
+
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(NETNS):
-            match = re.fullmatch(PREFIX + r"-(\d+)-[0-9a-f]+-.*", name)
-            if match and not os.path.exists(f"/proc/{match.group(1)}"):
+            if is_stale(name, PREFIX + r"-(\d+)-[0-9a-f]+-.*"):
                 subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+    if not os.environ.get("REMORA_KEEP"):
+        for name in os.listdir(tempfile.gettempdir()):
+            if is_stale(name, r"remora-test-(\d+)-.*"):
+                shutil.rmtree(os.path.join(tempfile.gettempdir(), name), ignore_errors=True)
 
 
 class Namespace:
