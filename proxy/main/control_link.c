@@ -1,0 +1,325 @@
+#include "proxy/main/control_link.h"
+
+#include "certs/leaf_verify.h"
+#include "lib/base/log.h"
+#include "lib/base/memory.h"
+#include "lib/grpc/grpc_channel.h"
+#include "lib/net/resolver.h"
+#include "proxy/discovery/last_known_good.h"
+#include "proxy/identity/certificate_call.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PEM_BYTES = 1 << 20, LOOK_MS = 5000 };
+
+struct control_link {
+    struct loop *loop;
+    const struct proxy_options *options;
+    const struct control_link_events *events;
+    void *owner;
+    struct resolver *resolver;
+    struct leaf_verify *bootstrap_verify;
+    struct tls_config *bootstrap; /* no certificate of our own */
+    struct tls_config *client;    /* with it; NULL before the first */
+    struct grpc_channel *channel;
+    struct workload_identity *identity;
+    struct certificate_call *certificate_call;
+    struct apply *apply;
+    struct last_known_good *last_known_good;
+    struct timer look;
+    bool shows_certificate;
+    bool subscribed;
+    bool connected;
+};
+
+static bool read_pem(struct span path, struct text *into, char *reason, size_t reason_bytes)
+{
+    char *name = mem_text(path.at, path.length);
+    FILE *file = fopen(name, "re");
+    if (file == NULL) {
+        snprintf(reason, reason_bytes, "%s: %s", name, strerror(errno));
+        mem_free(name);
+        return false;
+    }
+    char part[4096];
+    size_t got = 0;
+    while ((got = fread(part, 1, sizeof(part), file)) > 0 && into->length < PEM_BYTES) {
+        text_add(into, span_make(part, got));
+    }
+    fclose(file);
+    mem_free(name);
+    return true;
+}
+
+/* The control plane is verified against the CA that we were given, and must be who we were told. */
+static bool make_bootstrap(struct control_link *link, char *reason, size_t reason_bytes)
+{
+    struct text pem = {0};
+    bool good = read_pem(link->options->control_ca, &pem, reason, reason_bytes);
+    struct trust_bundle *bundle = NULL;
+    const char *why = "";
+    if (good) {
+        bundle = trust_bundle_create();
+        good = trust_bundle_add_pem(bundle, link->options->trust_domain, text_span(&pem), &why);
+        if (!good) {
+            snprintf(reason, reason_bytes, "--control-ca %.*s: %s",
+                     SPAN_ARG(link->options->control_ca), why);
+        }
+    }
+    if (good) {
+        link->bootstrap_verify = leaf_verify_create(bundle);
+        static const char *const alpn[] = {"h2", NULL};
+        struct tls_config_spec spec = {
+            .alpn = alpn,
+            .verifier = leaf_verify_tls(link->bootstrap_verify),
+            .demand = TLS_PEER_REQUIRED,
+        };
+        link->bootstrap = tls_config_create(&spec, &why);
+        good = link->bootstrap != NULL;
+        if (!good) {
+            snprintf(reason, reason_bytes, "TLS towards the control plane: %s", why);
+        }
+    }
+    trust_bundle_unref(bundle);
+    text_done(&pem);
+    return good;
+}
+
+/* ---- Identity -------------------------------------------------------------------------------- */
+
+static struct xds_client_options subscription_options(const struct control_link *link)
+{
+    const struct proxy_options *options = link->options;
+    return (struct xds_client_options){
+        .node =
+            {
+                .id = options->node_id,
+                .cluster = options->workload,
+                .region = options->region,
+                .zone = options->zone,
+                .sub_zone = options->node,
+                .namespace_name = options->namespace_name,
+                .service_account = options->service_account,
+                .workload = options->workload,
+                .version = options->version,
+                .address = options->pod_address,
+            },
+        .state_of_the_world = options->state_of_the_world,
+    };
+}
+
+static void show_certificate(struct control_link *link)
+{
+    grpc_channel_set_tls(link->channel, link->client, !link->shows_certificate);
+    link->shows_certificate = true;
+    if (!link->subscribed) {
+        struct xds_client_options options = subscription_options(link);
+        link->subscribed = true;
+        apply_connect(link->apply, link->channel, &options);
+    }
+}
+
+static void on_tls(void *owner, struct tls_config *client, struct tls_config *server,
+                   bool new_roots)
+{
+    struct control_link *link = owner;
+    tls_config_unref(link->client);
+    link->client = tls_config_ref(client);
+    link->events->on_tls(link->owner, client, server, new_roots);
+    if (link->channel != NULL) {
+        show_certificate(link);
+    }
+}
+
+static const struct workload_identity_events identity_events = {.on_tls = on_tls};
+
+static bool make_identity(struct control_link *link, char *reason, size_t reason_bytes)
+{
+    const struct proxy_options *options = link->options;
+    struct workload_identity_options names = {
+        .trust_domain = options->trust_domain,
+        .namespace_name = options->namespace_name,
+        .service_account = options->service_account,
+        .token_file = options->token_file,
+        .key_dir = options->key_dir,
+        .source_trusted = options->control_ca.length > 0,
+    };
+    const char *why = "";
+    link->identity = workload_identity_create(link->loop, &names, &identity_events, link, &why);
+    if (link->identity == NULL) {
+        snprintf(reason, reason_bytes, "no identity: %s", why);
+    }
+    return link->identity != NULL;
+}
+
+/* An expired certificate would only be refused: the token speaks for us until there is a new one.
+ */
+static void on_look(struct timer *timer)
+{
+    struct control_link *link = CONTAINER_OF(timer, struct control_link, look);
+    struct workload_identity_state state;
+    workload_identity_state(link->identity, &state);
+    if (link->shows_certificate && !state.valid) {
+        LOG_WARN("identity", "the certificate has ended; asking for one with the token");
+        link->shows_certificate = false;
+        grpc_channel_set_tls(link->channel, link->bootstrap, true);
+    }
+    timer_start(&link->look, LOOK_MS * NS_PER_MS);
+}
+
+/* ---- Configuration --------------------------------------------------------------------------- */
+
+static void on_snapshot(void *owner, struct snapshot *snapshot)
+{
+    struct control_link *link = owner;
+    const struct xds_workload *facts = &snapshot->workload->facts;
+    struct rotation_window window = {.from = facts->renew_from, .to = facts->renew_to};
+    workload_identity_set_window(link->identity, window, facts->certificate_lifetime_s);
+    link->events->on_snapshot(link->owner, snapshot);
+}
+
+static void on_roots(void *owner, struct span roots_pem)
+{
+    struct control_link *link = owner;
+    const char *why = "";
+    if (!workload_identity_set_roots(link->identity, roots_pem, &why)) {
+        LOG_ERROR("identity", "the trust bundle is not taken", LOG_TEXT("reason", why));
+    }
+}
+
+static void on_state(void *owner, bool connected)
+{
+    struct control_link *link = owner;
+    if (link->connected != connected) {
+        if (connected) {
+            LOG_INFO("xds", "connected to the control plane",
+                     LOG_SPAN("server", link->options->control));
+        } else {
+            LOG_WARN("xds", "the control plane is away; nothing changes for traffic",
+                     LOG_TEXT("reason", grpc_channel_error(link->channel)));
+        }
+    }
+    link->connected = connected;
+    link->events->on_state(link->owner, connected);
+}
+
+static void on_dirty(void *owner)
+{
+    struct control_link *link = owner;
+    if (link->last_known_good != NULL) {
+        last_known_good_dirty(link->last_known_good);
+    }
+}
+
+static const struct apply_events apply_events = {
+    .on_snapshot = on_snapshot,
+    .on_roots = on_roots,
+    .on_state = on_state,
+    .on_dirty = on_dirty,
+};
+
+static bool make_last_known_good(struct control_link *link, char *reason, size_t reason_bytes)
+{
+    if (link->options->state_dir.length == 0) {
+        return true;
+    }
+    link->last_known_good = last_known_good_open(link->loop, link->options->state_dir, link->apply,
+                                                 reason, reason_bytes);
+    return link->last_known_good != NULL;
+}
+
+/* ---- Life ------------------------------------------------------------------------------------ */
+
+static bool make_channel(struct control_link *link, char *reason, size_t reason_bytes)
+{
+    if (link->options->control.length == 0) {
+        return true;
+    }
+    if (!make_bootstrap(link, reason, reason_bytes)) {
+        return false;
+    }
+    struct grpc_channel_options options = {
+        .target = link->options->control,
+        .tls = link->bootstrap,
+        .identities = &link->options->control_identity,
+        .identity_count = 1,
+        .resolver = link->resolver,
+    };
+    link->channel = grpc_channel_create(link->loop, &options);
+    if (link->channel == NULL) {
+        snprintf(reason, reason_bytes, "--control %.*s is no HOST:PORT",
+                 SPAN_ARG(link->options->control));
+        return false;
+    }
+    link->certificate_call = certificate_call_create(link->channel, link->identity);
+    return true;
+}
+
+struct control_link *control_link_create(struct loop *loop, const struct proxy_options *options,
+                                         const struct control_link_events *events, void *owner,
+                                         char *reason, size_t reason_bytes)
+{
+    struct control_link *link = NEW(struct control_link);
+    link->loop = loop;
+    link->options = options;
+    link->events = events;
+    link->owner = owner;
+    link->resolver = resolver_create(loop, NULL);
+    link->apply = apply_create(loop, &apply_events, link);
+    timer_init(&link->look, loop, on_look);
+    if (!make_identity(link, reason, reason_bytes) ||
+        !make_last_known_good(link, reason, reason_bytes) ||
+        !make_channel(link, reason, reason_bytes)) {
+        control_link_destroy(link);
+        return NULL;
+    }
+    workload_identity_start(link->identity);
+    if (link->channel != NULL) {
+        timer_start(&link->look, LOOK_MS * NS_PER_MS);
+    }
+    return link;
+}
+
+void control_link_destroy(struct control_link *link)
+{
+    if (link == NULL) {
+        return;
+    }
+    timer_stop(&link->look);
+    certificate_call_destroy(link->certificate_call);
+    last_known_good_close(link->last_known_good);
+    apply_destroy(link->apply);
+    grpc_channel_destroy(link->channel);
+    loop_turn(link->loop);
+    tls_config_unref(link->client);
+    tls_config_unref(link->bootstrap);
+    workload_identity_destroy(link->identity);
+    leaf_verify_destroy(link->bootstrap_verify);
+    resolver_destroy(link->resolver);
+    mem_free(link);
+}
+
+struct apply *control_link_apply(struct control_link *link)
+{
+    return link->apply;
+}
+
+struct workload_identity *control_link_identity(struct control_link *link)
+{
+    return link->identity;
+}
+
+bool control_link_connected(const struct control_link *link)
+{
+    return link->connected;
+}
+
+const char *control_link_error(const struct control_link *link)
+{
+    if (link->connected) {
+        return "";
+    }
+    return link->channel != NULL ? grpc_channel_error(link->channel) : "no control plane given";
+}
