@@ -108,6 +108,7 @@ static void judge_reuse(struct http1_conn *self, const struct http1_message *mes
         exchange->tunnel = true;
         self->keep_alive = false;
         exchange->send_framing = HTTP1_FRAMING_TUNNEL;
+        /* Tells the owner of its room, or sends the end that it has already said. */
         http1_work_later(self);
     }
     if (exchange->send == HTTP1_SEND_HELD) {
@@ -150,10 +151,6 @@ static enum step take_response(struct http1_conn *self, struct span raw)
     begin_body(self, message);
     judge_reuse(self, message);
     deliver_head(self, head, raw.length);
-    if (exchange->tunnel && exchange->wants_room && http1_listening(self)) {
-        exchange->wants_room = false;
-        self->stream.events->on_room(self->stream.owner);
-    }
     return STEP_AGAIN;
 }
 
