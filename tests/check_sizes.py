@@ -25,6 +25,7 @@ PROPER_NAMES = [
     ("lib/base/", "log_info"), ("lib/base/", "log_level_info"),  # the level that everybody calls so
     ("lib/http/", "data"),              # DATA of RFC 9113, chunk-data of RFC 9112
     ("tests/unit/lib/http/", "data"),
+    ("lib/grpc/", "data_loss"),         # a gRPC status
     ("proxy/", "trace_context"),        # the W3C recommendation
     ("tests/unit/proxy/", "trace_context"),
 ]

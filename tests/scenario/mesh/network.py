@@ -61,6 +61,9 @@ class Namespace:
         self.short_name = short_name
         self.name = f"{PREFIX}-{os.getpid()}-{network.tag}-{short_name}"
         ip("netns", "add", self.name)
+        # Addresses are usable at once, and nothing changes by itself a second later.
+        self.run(["sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_dad=0",
+                  "net.ipv6.conf.default.accept_ra=0"])
         self.ip("link", "set", "lo", "up")
 
     def delete(self):
