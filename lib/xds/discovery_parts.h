@@ -7,7 +7,7 @@
 #include "envoy/config/core/v3/core.pb-c.h"
 
 /* Private to lib/xds: what requests of both forms have. NULL stays NULL. */
-Core__Node *node_write(struct arena *scratch, const struct xds_node *node);
-const struct xds_node *node_read(struct wire_reader *reader, const Core__Node *message);
+Core__Node *caller_write(struct arena *scratch, const struct xds_caller *caller);
+const struct xds_caller *caller_read(struct wire_reader *reader, const Core__Node *message);
 
 #endif

@@ -18,7 +18,7 @@ struct xds_pair {
 };
 
 /* Who asks. metadata: texts at the top level of the Struct; what is not a text is not decoded. */
-struct xds_node {
+struct xds_caller {
     struct span id, cluster;
     struct span region, zone, sub_zone;
     struct span agent, agent_version;
@@ -29,7 +29,7 @@ struct xds_node {
 };
 
 struct xds_request {
-    const struct xds_node *node; /* NULL: as the stream's first request said */
+    const struct xds_caller *caller; /* NULL: as the stream's first request said */
     struct span type_url;
     struct span nonce;        /* of the response that this answers; empty = answers none */
     struct span version;      /* SotW: last accepted */
@@ -83,6 +83,6 @@ bool xds_response_decode(struct span bytes, bool delta, struct arena *arena,
 /* The name that a resource bears, without decoding it whole. *ret points into bytes. */
 bool xds_resource_name(enum xds_type type, struct span bytes, struct span *ret);
 /* Value of a metadata text; empty when there is none. */
-struct span xds_node_metadata(const struct xds_node *node, const char *name);
+struct span xds_caller_metadata(const struct xds_caller *caller, const char *name);
 
 #endif

@@ -27,7 +27,7 @@ static ProtobufCMessage *sotw_write(struct arena *scratch, const struct xds_requ
 {
     Disc__DiscoveryRequest *message = wire_new(scratch, &disc__discovery_request__descriptor);
     message->version_info = wire_string(scratch, request->version);
-    message->node = node_write(scratch, request->node);
+    message->node = caller_write(scratch, request->caller);
     message->n_resource_names = request->name_count;
     message->resource_names = wire_strings(scratch, request->names, request->name_count);
     message->type_url = wire_string(scratch, request->type_url);
@@ -40,7 +40,7 @@ static ProtobufCMessage *delta_write(struct arena *scratch, const struct xds_req
 {
     Disc__DeltaDiscoveryRequest *message =
         wire_new(scratch, &disc__delta_discovery_request__descriptor);
-    message->node = node_write(scratch, request->node);
+    message->node = caller_write(scratch, request->caller);
     message->type_url = wire_string(scratch, request->type_url);
     message->n_resource_names_subscribe = request->name_count;
     message->resource_names_subscribe = wire_strings(scratch, request->names, request->name_count);
@@ -77,7 +77,7 @@ static void sotw_read(struct wire_reader *reader, const Disc__DiscoveryRequest *
                       struct xds_request *ret)
 {
     ret->version = wire_text(reader, message->version_info);
-    ret->node = node_read(reader, message->node);
+    ret->caller = caller_read(reader, message->node);
     ret->names = wire_texts(reader, message->resource_names, message->n_resource_names);
     ret->name_count = wire_count(message->n_resource_names);
     ret->type_url = wire_text(reader, message->type_url);
@@ -88,7 +88,7 @@ static void sotw_read(struct wire_reader *reader, const Disc__DiscoveryRequest *
 static void delta_read(struct wire_reader *reader, const Disc__DeltaDiscoveryRequest *message,
                        struct xds_request *ret)
 {
-    ret->node = node_read(reader, message->node);
+    ret->caller = caller_read(reader, message->node);
     ret->type_url = wire_text(reader, message->type_url);
     ret->names =
         wire_texts(reader, message->resource_names_subscribe, message->n_resource_names_subscribe);

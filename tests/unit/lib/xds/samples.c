@@ -338,7 +338,7 @@ void sample_request(struct arena *arena, bool delta, struct xds_request *ret)
 {
     *ret = (struct xds_request){.type_url = span_of(xds_type_url(XDS_CLUSTER))};
     if (coin()) {
-        struct xds_node *node = ARENA_NEW(arena, struct xds_node);
+        struct xds_caller *node = ARENA_NEW(arena, struct xds_caller);
         node->id = word(arena);
         node->cluster = maybe(arena);
         node->region = maybe(arena);
@@ -348,7 +348,7 @@ void sample_request(struct arena *arena, bool delta, struct xds_request *ret)
         node->agent_version = maybe(arena);
         node->metadata = pairs(arena, &node->metadata_count);
         node->features = words(arena, &node->feature_count);
-        ret->node = node;
+        ret->caller = node;
     }
     ret->nonce = maybe(arena);
     ret->names = words(arena, &ret->name_count);
