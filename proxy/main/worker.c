@@ -132,15 +132,17 @@ static void run_tls(struct order *order)
     tls_config_unref(worker->scope.server_tls);
     worker->scope.server_tls = order->server;
     order->server = NULL;
-    upstream_set_tls(worker->scope.upstream, order->client, false);
+    upstream_set_tls(worker->scope.upstream, order->client, order->flag);
     order_discard(&order->message);
 }
 
-void worker_tls(struct worker *worker, struct tls_config *client, struct tls_config *server)
+void worker_tls(struct worker *worker, struct tls_config *client, struct tls_config *server,
+                bool new_roots)
 {
     struct order *order = order_create(worker, run_tls);
     order->client = tls_config_ref(client);
     order->server = tls_config_ref(server);
+    order->flag = new_roots;
     mailbox_post(worker->mailbox, &order->message);
 }
 

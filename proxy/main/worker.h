@@ -26,7 +26,9 @@ struct worker_start {
 struct worker *worker_create(const struct worker_start *start, char *reason, size_t reason_bytes);
 /* Main thread. Each takes its own references. */
 void worker_snapshot(struct worker *worker, struct snapshot *snapshot);
-void worker_tls(struct worker *worker, struct tls_config *client, struct tls_config *server);
+/* new_roots: live connections to endpoints are drained, their peers may no longer be trusted. */
+void worker_tls(struct worker *worker, struct tls_config *client, struct tls_config *server,
+                bool new_roots);
 void worker_control_away(struct worker *worker, bool away);
 void worker_drain(struct worker *worker, bool outbound);
 /* Live downstream connections, as of the worker's last look (at most a second ago). */
