@@ -1,6 +1,7 @@
 #include "proxy/main/control_link.h"
 
 #include "certs/leaf_verify.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
 #include "lib/grpc/grpc_channel.h"
