@@ -177,11 +177,13 @@ class Network:
     def __exit__(self, *_):
         self.close()
 
-    def pod(self, short_name):
+    def pod(self, short_name, number=None):
+        """number: 0 to 62499, for a pod whose address must be a certain one: 10.77.0.2 + number."""
         if not re.fullmatch(r"[a-z0-9-]{1,30}", short_name) or short_name in self.pods:
             raise ValueError(f"{short_name!r} cannot name a new pod")
-        pod = Pod(self, short_name, self._numbers)
-        self._numbers += 1
+        pod = Pod(self, short_name, self._numbers if number is None else number)
+        if number is None:
+            self._numbers += 1
         self._namespaces.append(pod)
         self.pods[short_name] = pod
         return pod
