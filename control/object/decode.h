@@ -40,6 +40,8 @@ void *decode_alloc(struct decoder *decoder, size_t bytes);
 struct span decode_text(struct decoder *decoder, struct span text);
 /* Sets every field of the struct to "not given". */
 void schema_clear(const struct schema *schema, void *into);
+/* Copies each field that is given in `over`, lists and pointers as a whole and shared. */
+void schema_overlay(const struct schema *schema, void *base, const void *over);
 
 /* Path of a field below where the decoder stands: enter returns what leave takes. */
 size_t decode_enter(struct decoder *decoder, struct span name);

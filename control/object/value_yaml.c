@@ -295,7 +295,8 @@ static bool check_text(struct span bytes, struct problems *problems)
         unsigned char byte = (unsigned char)bytes.at[at];
         size_t length =
             byte != 0 && byte < 0x80 ? 1 : utf8_sequence(span_cut(bytes, at, bytes.length));
-        if (length == 0 || byte == 0x7f || (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r')) {
+        if (length == 0 || byte == 0x7f ||
+            (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r')) {
             problems_add(problems, line, SPAN_EMPTY, SPAN_EMPTY,
                          "not text: byte 0x%02x; a manifest is UTF-8", byte);
             return false;
