@@ -62,7 +62,9 @@ void client_conn_refuse(struct client_conn *conn, enum failure failure)
 {
     observe_refused(conn->front->scope->observe, conn->origin.direction, failure,
                     &conn->origin.downstream, conn->origin.original_dst.port);
-    if (conn->transport != NULL && failure != FAILURE_PEER_UNVERIFIED) {
+    /* A peer whose handshake failed is still to get the alert that says why. */
+    bool silent = failure != FAILURE_PEER_UNVERIFIED && failure != FAILURE_TLS_HANDSHAKE;
+    if (conn->transport != NULL && silent) {
         transport_abort(conn->transport);
         conn->transport = NULL;
     }
@@ -166,10 +168,10 @@ static void on_securing(void *owner, unsigned events)
         on_secured(conn);
         return;
     }
-    char byte;
-    if (transport_read(conn->transport, &byte, 0) == TRANSPORT_FAILED) {
-        bool unverified = conn->transport->failure == FAILURE_PEER_UNVERIFIED ||
-                          conn->transport->failure == FAILURE_TLS_IDENTITY;
+    /* Until it is ready there is nothing to read but the reason why it never will be. */
+    enum failure failure = conn->transport->failure;
+    if (failure != FAILURE_NONE) {
+        bool unverified = failure == FAILURE_PEER_UNVERIFIED || failure == FAILURE_TLS_IDENTITY;
         client_conn_refuse(conn, unverified ? FAILURE_PEER_UNVERIFIED : FAILURE_TLS_HANDSHAKE);
     }
 }
