@@ -150,9 +150,13 @@ static struct http2_conn *sending(struct http2_stream *stream)
     return conn == NULL || conn->closed || stream->dead || stream->silent ? NULL : conn;
 }
 
+/*
+ * A peer must announce extended CONNECT (RFC 8441 section 3), and may not have been heard yet. Every
+ * sidecar takes it, so that the first upgrade on a fresh connection need not wait.
+ */
 static bool refuses_upgrade(const struct http2_conn *conn, const struct http_head *head)
 {
-    return !conn->base.is_server && head->upgrade.length > 0 &&
+    return !conn->base.is_server && head->upgrade.length > 0 && !conn->base.in_mesh &&
            nghttp2_session_get_remote_settings(conn->session,
                                                NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) != 1;
 }
