@@ -118,6 +118,14 @@ bool cluster_dns_failed(const struct cluster_dns *dns)
     return true;
 }
 
+/* A name that is an address needs no question. */
+static bool literal(const struct endpoint_config *config, struct address *ret_address)
+{
+    *ret_address = config->facts.address;
+    return config->facts.address.family != 0 ||
+           address_parse_ip(config->facts.hostname, ret_address);
+}
+
 /* The endpoint's own facts with an address in place of the name. */
 static struct endpoint_config resolved(const struct endpoint_config *config,
                                        const struct address *address)
@@ -129,13 +137,17 @@ static struct endpoint_config resolved(const struct endpoint_config *config,
     return own;
 }
 
+/* own: room for an address of the endpoint itself. */
 static size_t addresses_of(const struct cluster_dns *dns, const struct endpoint_config *config,
-                           const struct address **ret_addresses)
+                           struct address *own, const struct address **ret_addresses)
 {
+    if (literal(config, own)) {
+        *ret_addresses = own;
+        return 1;
+    }
     const struct name *name = find(dns, config->facts.hostname);
-    if (config->facts.address.family != 0 || name == NULL) {
-        *ret_addresses = &config->facts.address;
-        return config->facts.address.family != 0 ? 1 : 0;
+    if (name == NULL) {
+        return 0;
     }
     *ret_addresses = name->addresses;
     bool one = dns->cluster->config->facts.type == XDS_CLUSTER_LOGICAL_DNS;
@@ -146,16 +158,17 @@ static void rebuild(struct cluster_dns *dns, bool all_new)
 {
     const struct cluster_config *config = dns->cluster->config;
     const struct address *addresses;
+    struct address one;
     size_t count = 0;
     for (uint32_t i = 0; i < config->endpoint_count; i++) {
-        count += addresses_of(dns, &config->endpoints[i], &addresses);
+        count += addresses_of(dns, &config->endpoints[i], &one, &addresses);
     }
     struct endpoint_config *own = mem_array(count + 1, sizeof(*own));
     const struct endpoint_config **configs =
         mem_array(count + 1, sizeof(const struct endpoint_config *));
     size_t at = 0;
     for (uint32_t i = 0; i < config->endpoint_count; i++) {
-        size_t its = addresses_of(dns, &config->endpoints[i], &addresses);
+        size_t its = addresses_of(dns, &config->endpoints[i], &one, &addresses);
         for (size_t j = 0; j < its; j++) {
             own[at] = resolved(&config->endpoints[i], &addresses[j]);
             configs[at] = &own[at];
@@ -190,9 +203,10 @@ struct cluster_dns *cluster_dns_update(struct cluster_dns *old, struct cluster *
     dns->cluster = cluster;
     dns->names = mem_array(config->endpoint_count + 1, sizeof(struct name));
     for (uint32_t i = 0; i < config->endpoint_count; i++) {
-        const struct xds_endpoint *facts = &config->endpoints[i].facts;
-        if (facts->address.family == 0 && find(dns, facts->hostname) == NULL) {
-            add_name(dns, old, facts->hostname);
+        struct address address;
+        struct span host = config->endpoints[i].facts.hostname;
+        if (!literal(&config->endpoints[i], &address) && find(dns, host) == NULL) {
+            add_name(dns, old, host);
         }
     }
     cluster_dns_destroy(old);
