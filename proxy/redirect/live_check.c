@@ -41,6 +41,7 @@ struct live_check {
     const struct redirect_plan *plan;
     struct verify_report *report;
     int64_t deadline_ns;
+    int64_t trial_ms; /* no trial may take longer, so that all are decided in time */
     uint32_t other_uid;
     uint32_t other_gid;
     char token[TOKEN_BYTES];
@@ -95,6 +96,7 @@ static void choose_other(struct live_check *check)
 static struct trial *add_trial(struct live_check *check, const char *name, const char *rule,
                                enum door_id lands_at, const struct address *to)
 {
+    int64_t timeout_ms = lands_at == DOOR_NONE ? STAYS_AWAY_MS : ARRIVES_MS;
     CHECK(check->trial_count < TRIALS);
     struct trial *trial = &check->trials[check->trial_count++];
     *trial = (struct trial){
@@ -104,7 +106,7 @@ static struct trial *add_trial(struct live_check *check, const char *name, const
         .wish = {.uid = check->other_uid,
                  .gid = check->other_gid,
                  .to = *to,
-                 .timeout_ms = lands_at == DOOR_NONE ? STAYS_AWAY_MS : ARRIVES_MS,
+                 .timeout_ms = timeout_ms < check->trial_ms ? timeout_ms : check->trial_ms,
                  .reads_line =
                      lands_at == DOOR_NONE || check->doors[lands_at].state == TOKEN_DOOR_OURS},
     };
@@ -363,6 +365,7 @@ void live_check_run(const struct redirect_plan *plan, int64_t timeout_ms,
         .plan = plan,
         .report = report,
         .deadline_ns = clock_now_ns() + timeout_ms * NS_PER_MS,
+        .trial_ms = timeout_ms - timeout_ms / 4,
     };
     token_make(check.token);
     choose_other(&check);

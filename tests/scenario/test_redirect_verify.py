@@ -106,6 +106,13 @@ def test_time_is_limited(pod):
     assert status == NOT_IN_FORCE and ("outbound", "IPv4") in failed(checks)
 
 
+def test_little_time_is_enough_when_all_is_well(pod):
+    started = time.monotonic()
+    status, checks = verify(pod, "--timeout", "1s")
+    assert time.monotonic() - started < 2
+    assert status == 0 and {check["result"] for check in checks.values()} == {"passed"}
+
+
 def test_only_the_outbound_chain_fails(pod):
     pod.run(["nft", "flush", "chain", "inet", "remora", "pre"])
     pod.run(["nft", "delete", "chain", "inet", "remora", "pre"])

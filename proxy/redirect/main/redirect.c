@@ -71,8 +71,9 @@ static int install(const struct settings *settings)
     struct text problem = {0};
     int status = EXIT_DONE;
     if (settings->is_dry_run) {
-        print_rules(settings);
-        if (!installation_try(&settings->plan, &problem)) {
+        if (installation_try(&settings->plan, &problem)) {
+            print_rules(settings);
+        } else {
             status = complain(settings, EXIT_FAILED, problem.bytes);
         }
     } else if (!installation_apply(&settings->plan, &problem)) {
