@@ -23,7 +23,7 @@ static bool pick_port(const struct redirect_plan *plan, const struct address *ho
                       struct address *ret)
 {
     struct address candidate = *host;
-    for (uint16_t i = 0; i < PORTS_TRIED; i++) {
+    for (uint32_t i = 0; i < PORTS_TRIED; i++) {
         candidate.port = (uint16_t)(FIRST_REMOTE_PORT + i);
         if (redirect_plan_takes_outbound(plan, &candidate)) {
             *ret = candidate;
@@ -53,7 +53,7 @@ bool live_target_pick(const struct redirect_plan *plan, const struct address *ho
 
 uint16_t live_target_self_port(const struct redirect_plan *plan)
 {
-    for (uint16_t i = 0; i < PORTS_TRIED; i++) {
+    for (uint32_t i = 0; i < PORTS_TRIED; i++) {
         uint16_t port = (uint16_t)(FIRST_SELF_PORT + i);
         if (port != plan->hbone_port && !port_set_contains(&plan->exclude_outbound_ports, port)) {
             return port;

@@ -151,7 +151,7 @@ static void environment_name(const struct option_row *row, char *into)
 {
     size_t length = (size_t)snprintf(into, ENVIRONMENT_NAME_BYTES, "REMORA_%s", row->name);
     for (size_t i = 0; i < length; i++) {
-        into[i] = into[i] == '-' ? '_' : (char)toupper((unsigned char)into[i]);
+        into[i] = (char)(into[i] == '-' ? '_' : toupper((unsigned char)into[i]));
     }
 }
 
