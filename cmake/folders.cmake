@@ -28,8 +28,9 @@ function(remora_folder path)
 endfunction()
 
 # Programs are linked with their debug information kept beside them and leave build/bin stripped.
+# NO_INSTALL: a tool for developers.
 function(remora_program name path)
-    cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+    cmake_parse_arguments(ARG "NO_INSTALL" "" "LINK" ${ARGN})
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${path}/*.c)
     if(NOT sources)
         return()
@@ -47,7 +48,9 @@ function(remora_program name path)
             COMMAND sh ${CMAKE_SOURCE_DIR}/cmake/print-size $<TARGET_FILE:${name}>
             VERBATIM)
     endif()
-    install(TARGETS ${name} RUNTIME DESTINATION bin)
+    if(NOT ARG_NO_INSTALL)
+        install(TARGETS ${name} RUNTIME DESTINATION bin)
+    endif()
 endfunction()
 
 # Every .proto below the folder becomes C by protobuf-c, in a library of its own: generated code does

@@ -23,6 +23,7 @@ COLUMNS = {
     "redirect": [["proxy/redirect"], ["proxy/redirect/main"]],
     "control": [["control/object"], ["control/source"], ["control/model"],
                 ["control/serve", "control/inject"], ["control/admin", "control/main", "control/cli"]],
+    "bench": [["bench/load"], ["bench/load/main", "bench/floor"]],
 }
 
 
@@ -117,7 +118,7 @@ def check_include(source, folder, included, closure):
 
 
 def sources():
-    for top in ("lib", "certs", "proxy", "control"):
+    for top in ("lib", "certs", "proxy", "control", "bench"):
         yield from sorted(path for path in (ROOT / top).rglob("*") if path.suffix in (".c", ".h", ".def"))
 
 
