@@ -1,3 +1,5 @@
+#include "control/model/compile.h"
+#include "control/model/protocol.h"
 #include "control/model/world_parts.h"
 
 /*

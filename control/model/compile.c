@@ -1,3 +1,5 @@
+#include "control/model/compile.h"
+#include "control/model/self.h"
 #include "control/model/world_parts.h"
 
 /* One compilation of what is marked, and the questions that proxies ask afterwards. */
@@ -16,6 +18,21 @@ static void mark_everything(struct world *world)
         }
     }
     world->self_everywhere = true;
+}
+
+static void judge_mesh(const struct world *world)
+{
+    struct entry *entry = world->mesh_config;
+    struct span wanted = world_wanted_trust_domain(world);
+    if (entry == NULL) {
+        return;
+    }
+    entry_judge_programmed(entry);
+    if (wanted.length > 0 && !span_equal_text(wanted, world->trust_domain)) {
+        conditions_set(&entry->conditions, CONDITION_OF_OBJECT, CONDITION_PROGRAMMED, false,
+                       "TrustDomainFixed", "the authority was made for %s; %.*s is not in force",
+                       world->trust_domain, SPAN_ARG(wanted));
+    }
 }
 
 static size_t compile_services(struct world *world)
@@ -82,6 +99,7 @@ const struct world_changes *world_compile(struct world *world)
     struct world_changes *changes = &world->changes;
     if (world->all_dirty) {
         mark_everything(world);
+        judge_mesh(world);
         world->all_dirty = false;
     }
     changes->services_compiled = compile_services(world);

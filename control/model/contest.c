@@ -3,26 +3,18 @@
 #include <stdio.h>
 #include <string.h>
 
-/*
- * Things of which the mesh has only one: a virtual address, a local port of explicit mode, an
- * external host. Several objects may claim one; the oldest has it, and the others say so in their
- * conditions and are compiled without it.
- */
-static void mark(struct world *world, const struct entry *entry)
+static void mark(struct world *world, struct entry *entry)
 {
-    struct entry *mutable_entry = map_get(&world->entries, span_of(entry->key));
-    if (mutable_entry == NULL || mutable_entry->object == NULL) {
+    const struct metadata *meta = &entry->object->meta;
+    if (entry->object->kind != KIND_SERVICE) {
+        if (!link_linked(&entry->dirty)) {
+            list_push_back(&world->dirty_externals, &entry->dirty);
+        }
         return;
     }
-    const struct object *object = mutable_entry->object;
-    if (object->kind == KIND_SERVICE) {
-        struct service *service =
-            service_find(world, object->meta.namespace_name, object->meta.name);
-        if (service != NULL) {
-            service_mark(world, service);
-        }
-    } else if (!link_linked(&mutable_entry->dirty)) {
-        list_push_back(&world->dirty_externals, &mutable_entry->dirty);
+    struct service *service = service_find(world, meta->namespace_name, meta->name);
+    if (service != NULL) {
+        service_mark(world, service);
     }
 }
 

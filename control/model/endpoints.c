@@ -1,14 +1,12 @@
+#include "control/model/endpoints.h"
+#include "control/model/protocol.h"
+#include "control/model/transport.h"
 #include "control/model/world_parts.h"
 
 #include "certs/spiffe_id.h"
 
 #include <stdlib.h>
 
-/*
- * Who answers at a service port. EndpointSlices, where the service has any, else the workloads that
- * its selector picks. An endpoint is one workload once, at the address of the family that the
- * service's first virtual address has, where it has one.
- */
 struct collected {
     struct xds_endpoint endpoint;
     struct span region, zone;

@@ -1,3 +1,6 @@
+#include "control/model/compile.h"
+#include "control/model/knobs.h"
+#include "control/model/protocol.h"
 #include "control/model/world_parts.h"
 
 #include "lib/base/text.h"
@@ -78,7 +81,7 @@ static void put_cluster(struct outside *outside, struct span name, struct span h
         schema_overlay(&traffic_defaults_schema, &knobs, &mesh_spec_of(outside->world)->defaults);
     }
     xds_cluster_init(&cluster);
-    cluster_apply_knobs(&knobs, &cluster);
+    knobs_of_cluster(&knobs, &cluster);
     cluster.name = name;
     cluster.type = cluster_type(spec);
     cluster.protocol = (uint8_t)protocol_of_external(port->protocol);

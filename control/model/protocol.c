@@ -1,3 +1,4 @@
+#include "control/model/protocol.h"
 #include "control/model/world_parts.h"
 
 struct protocol_word {

@@ -1,3 +1,4 @@
+#include "control/model/knobs.h"
 #include "control/model/route_parts.h"
 
 #include "lib/base/text.h"

@@ -1,6 +1,7 @@
 #ifndef REMORA_CONTROL_MODEL_ROUTE_PARTS_H
 #define REMORA_CONTROL_MODEL_ROUTE_PARTS_H
 
+#include "control/model/compile.h"
 #include "control/model/world_parts.h"
 #include "lib/xds/xds_route.h"
 

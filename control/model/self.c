@@ -1,3 +1,7 @@
+#include "control/model/self.h"
+#include "control/model/endpoints.h"
+#include "control/model/protocol.h"
+#include "control/model/transport.h"
 #include "control/model/world_parts.h"
 
 #include "lib/base/text.h"

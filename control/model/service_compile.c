@@ -1,3 +1,7 @@
+#include "control/model/compile.h"
+#include "control/model/endpoints.h"
+#include "control/model/knobs.h"
+#include "control/model/protocol.h"
 #include "control/model/world_parts.h"
 
 #include "lib/xds/xds_cluster.h"
@@ -15,40 +19,6 @@ static void put(struct compile *compile, enum xds_type type, struct span name, s
                        bytes);
 }
 
-static int64_t ms_or_unsaid(int64_t ms)
-{
-    return ms != FIELD_UNSET ? ms : -1;
-}
-
-static int32_t count_or_unsaid(int64_t count)
-{
-    return count != FIELD_UNSET ? (int32_t)count : -1;
-}
-
-void cluster_apply_knobs(const struct traffic_policy_spec *knobs, struct xds_cluster *cluster)
-{
-    static const uint8_t algorithms[] = {XDS_LB_PEAK_EWMA, XDS_LB_PEAK_EWMA, XDS_LB_LEAST_REQUEST,
-                                         XDS_LB_ROUND_ROBIN};
-    int8_t algorithm = knobs->balancer.algorithm;
-    cluster->lb = algorithm <= LB_ROUND_ROBIN ? algorithms[algorithm] : XDS_LB_PEAK_EWMA;
-    cluster->connect_timeout_ms = ms_or_unsaid(knobs->timeouts.connect_ms);
-    cluster->handshake_timeout_ms = ms_or_unsaid(knobs->timeouts.handshake_ms);
-    cluster->http1_idle_ms = ms_or_unsaid(knobs->timeouts.http1_upstream_idle_ms);
-    cluster->connection_idle_ms = ms_or_unsaid(knobs->timeouts.connection_idle_ms);
-    cluster->stream_idle_ms = ms_or_unsaid(knobs->timeouts.stream_idle_ms);
-    cluster->ewma_decay_ms = ms_or_unsaid(knobs->balancer.ewma.decay_ms);
-    cluster->ewma_initial_ms = ms_or_unsaid(knobs->balancer.ewma.initial_ms);
-    cluster->max_age_ms = ms_or_unsaid(knobs->connections.max_age_ms);
-    cluster->max_connections = count_or_unsaid(knobs->limits.connections);
-    cluster->max_pending = count_or_unsaid(knobs->limits.pending);
-    cluster->http2_per_endpoint = count_or_unsaid(knobs->connections.http2_per_endpoint);
-    cluster->http2_streams = count_or_unsaid(knobs->connections.streams);
-    cluster->retry_budget_percent =
-        isnan(knobs->retries.budget.percent) ? -1 : (int32_t)lround(knobs->retries.budget.percent);
-    cluster->retry_budget_min_per_s = count_or_unsaid(knobs->retries.budget.min_per_second);
-    cluster->retry_budget_window_ms = ms_or_unsaid(knobs->retries.budget.window_ms);
-}
-
 static void put_cluster(struct compile *compile, const struct service_port *port,
                         enum xds_protocol protocol, struct span name)
 {
@@ -57,7 +27,7 @@ static void put_cluster(struct compile *compile, const struct service_port *port
     struct xds_cluster cluster;
     knobs_of_service(compile->world, service, port, &knobs);
     xds_cluster_init(&cluster);
-    cluster_apply_knobs(&knobs, &cluster);
+    knobs_of_cluster(&knobs, &cluster);
     cluster.name = name;
     cluster.type = XDS_CLUSTER_EDS;
     cluster.tls = XDS_TLS_MESH;

@@ -1,11 +1,8 @@
 #include "control/model/world_parts.h"
+#include "control/object/policy_spec.h"
 
 #include <stdio.h>
 
-/*
- * Policy attachment (GEP-713): a policy names targets of its own namespace; of two policies of a
- * kind on one target and section the oldest holds, and the other's condition says so.
- */
 const struct items *policy_targets(const struct object *policy)
 {
     switch (policy->kind) {

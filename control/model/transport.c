@@ -1,10 +1,7 @@
+#include "control/model/transport.h"
+#include "control/model/endpoints.h"
 #include "control/model/world_parts.h"
 
-/*
- * Which transport a workload's port takes. The narrowest policy that says something decides:
- * Workload, then Service, then Namespace, then the mesh; within one policy the port's own line
- * before its mode. Nobody says anything: Strict.
- */
 static enum transport_mode mode_in(const struct entry *policy, int64_t port)
 {
     if (policy == NULL) {

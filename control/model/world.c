@@ -28,6 +28,19 @@ const struct mesh_config_spec *mesh_spec_of(const struct world *world)
                : NULL;
 }
 
+struct span world_wanted_trust_domain(const struct world *world)
+{
+    const struct mesh_config_spec *mesh = mesh_spec_of(world);
+    return mesh != NULL ? mesh->trust_domain : SPAN_EMPTY;
+}
+
+void world_set_trust_domain(struct world *world, const char *trust_domain)
+{
+    mem_free(world->trust_domain);
+    world->trust_domain = mem_strdup(trust_domain);
+    world->all_dirty = true;
+}
+
 static void entry_destroy(struct world *world, struct entry *entry)
 {
     list_remove(&entry->dirty);

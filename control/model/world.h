@@ -59,6 +59,13 @@ struct world_changes {
 struct world *world_create(const struct world_options *options);
 void world_destroy(struct world *world);
 
+/*
+ * What MeshConfig wants as trust domain; empty when it says nothing. At a first start, before there
+ * is an authority, its word is taken: world_set_trust_domain, once everything was read.
+ */
+struct span world_wanted_trust_domain(const struct world *world);
+void world_set_trust_domain(struct world *world, const char *trust_domain);
+
 /* Takes a reference; replaces the version that was there. */
 void world_put(struct world *world, struct object *object);
 void world_remove(struct world *world, const struct object *object);

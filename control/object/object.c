@@ -1,5 +1,6 @@
 #include "control/object/object.h"
 
+#include "control/object/annotation.h"
 #include "lib/base/check.h"
 #include "lib/base/memory.h"
 
@@ -180,7 +181,8 @@ struct object *object_make(const struct value *document, bool lenient, struct ar
     decoder.lenient = lenient;
     struct object first = {0};
     struct object *object = NULL;
-    if (decode_all(&decoder, &parts, &first)) {
+    bool good = annotations_check(parts.metadata, title, problems);
+    if (decode_all(&decoder, &parts, &first) && good) {
         object = pack(&decoder, &parts);
         object->references = 1;
         object->kind = (uint8_t)parts.kind;
