@@ -315,6 +315,11 @@ struct http_conn *grpc_channel_conn(const struct grpc_channel *channel)
     return channel->up ? channel->conn : NULL;
 }
 
+struct loop *grpc_channel_loop(const struct grpc_channel *channel)
+{
+    return channel->loop;
+}
+
 struct span grpc_channel_authority(const struct grpc_channel *channel)
 {
     return channel->authority;

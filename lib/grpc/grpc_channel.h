@@ -38,6 +38,7 @@ void grpc_channel_watch(struct grpc_channel *channel, struct grpc_channel_watch 
 void grpc_channel_unwatch(struct grpc_channel *channel, struct grpc_channel_watch *watch);
 /* NULL while there is none. */
 struct http_conn *grpc_channel_conn(const struct grpc_channel *channel);
+struct loop *grpc_channel_loop(const struct grpc_channel *channel);
 /* ":authority" of calls. */
 struct span grpc_channel_authority(const struct grpc_channel *channel);
 /* The server has answered: the next reconnect is quick again. */

@@ -180,11 +180,37 @@ static void on_state(void *owner, bool connected)
     apply->events->on_state(apply->owner, connected);
 }
 
+static bool next_held(void *owner, enum xds_type type, size_t *at, struct span *ret_name,
+                      struct span *ret_version)
+{
+    struct apply *apply = owner;
+    void *value = NULL;
+    if (!map_next(&apply->held[type], at, ret_name, &value)) {
+        return false;
+    }
+    *ret_version = held_version(value);
+    return true;
+}
+
+static bool version_of_held(void *owner, enum xds_type type, struct span name,
+                            struct span *ret_version)
+{
+    struct apply *apply = owner;
+    const struct held *held = map_get(&apply->held[type], name);
+    if (held == NULL) {
+        return false;
+    }
+    *ret_version = held_version(held);
+    return true;
+}
+
 static const struct xds_client_events client_events = {
     .on_resource = on_resource,
     .on_removed = on_removed,
     .on_batch = on_batch,
     .on_state = on_state,
+    .next_held = next_held,
+    .held_version = version_of_held,
 };
 
 /* ---- Wants ----------------------------------------------------------------------------------- */
@@ -216,9 +242,7 @@ static void want_all_again(struct apply *apply)
     for (unsigned type = 0; type < XDS_TYPES; type++) {
         at = 0;
         while (map_next(&apply->held[type], &at, &name, &value)) {
-            const struct held *held = value;
-            xds_client_hold(apply->client, (enum xds_type)type, name, held_version(held));
-            want_following(apply, held);
+            want_following(apply, value);
         }
     }
 }

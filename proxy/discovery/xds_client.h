@@ -31,6 +31,15 @@ struct xds_client_events {
     void (*on_batch)(void *owner, enum xds_type type);
     /* The stream is up (the first response came) or lost. */
     void (*on_state)(void *owner, bool connected);
+    /*
+     * What the owner holds, also from before this process: told to the server at the beginning of a
+     * stream so that it sends only differences. Asked for instead of kept here too: a phone book is
+     * large. *at = 0 begins; the names live until the owner changes what it holds.
+     */
+    bool (*next_held)(void *owner, enum xds_type type, size_t *at, struct span *ret_name,
+                      struct span *ret_version);
+    bool (*held_version)(void *owner, enum xds_type type, struct span name,
+                         struct span *ret_version);
 };
 
 /* What the proxy says of itself, once a stream. Copied. */
@@ -56,12 +65,8 @@ void xds_client_destroy(struct xds_client *client);
 void xds_client_want_all(struct xds_client *client, enum xds_type type);
 /* Wants one; again is no error. Sent with the turn's other changes. */
 void xds_client_want(struct xds_client *client, enum xds_type type, struct span name);
-/* No longer; what is held is forgotten without on_removed. */
+/* No longer; on_removed does not come. */
 void xds_client_drop(struct xds_client *client, enum xds_type type, struct span name);
-/* Held from before this process (last known good): told to the server so that it sends differences.
- */
-void xds_client_hold(struct xds_client *client, enum xds_type type, struct span name,
-                     struct span version);
 bool xds_client_connected(const struct xds_client *client);
 
 /* For metrics and /stats. */
