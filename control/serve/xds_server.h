@@ -1,0 +1,66 @@
+#ifndef REMORA_CONTROL_SERVE_XDS_SERVER_H
+#define REMORA_CONTROL_SERVE_XDS_SERVER_H
+
+/*
+ * control/serve: what proxies talk to, on one TLS port (15012).
+ *
+ *   xds_server ─┬─ http_server, grpc: the port
+ *               ├─ client*  ── subscriber ── subscription   one an ADS stream (both variants)
+ *               ├─ push_queue                               when changes are told
+ *               ├─ supply ──> control/model                 what there is
+ *               ├─ certificate_service ─┬─ join_tokens
+ *               │                       └─ mesh_ca          keys, authority, own certificate
+ *               └─ load_service ── load_table               what proxies report
+ *
+ * Callers are proven by a client certificate of the mesh, or by a join token. One thread.
+ */
+
+#include "control/serve/certificate_service.h"
+#include "control/serve/load_table.h"
+#include "control/serve/push_queue.h"
+#include "control/serve/subscriber.h"
+
+struct xds_server;
+
+struct xds_server_options {
+    struct address at;
+    struct mesh_ca *ca;
+    struct join_tokens *tokens;
+    struct control_stats *stats;
+    struct supply *supply;
+    struct load_table *load;
+    size_t connections; /* 0 = 20000 */
+};
+
+struct xds_server_events {
+    /* Changes are to be compiled into what supply gives. Returns the types that differ. */
+    unsigned (*on_gathered)(void *owner);
+};
+
+/* What the options point at outlives the server. NULL and a text (MESH_CA_REASON_BYTES). */
+struct xds_server *xds_server_open(struct loop *loop, const struct xds_server_options *options,
+                                   const struct xds_server_events *events, void *owner,
+                                   char *reason);
+const struct address *xds_server_address(const struct xds_server *server);
+/* The world changed: batched, then compiled and pushed. */
+void xds_server_changed(struct xds_server *server);
+/* Refuses new connections and ends the streams that are there. */
+void xds_server_drain(struct xds_server *server);
+/* Frees after the turn, when the last stream is gone. Takes NULL. */
+void xds_server_close(struct xds_server *server);
+
+struct push_queue *xds_server_pushes(struct xds_server *server);
+size_t xds_server_connections(const struct xds_server *server);
+/* Wall clock: end of the certificate that the port shows. */
+int64_t xds_server_not_after_s(const struct xds_server *server);
+
+/* For status: every ADS stream. Start with *at = NULL; NULL at the end. */
+struct xds_client_row {
+    const struct subscriber *subscriber;
+    struct span address;
+    int64_t certificate_not_after_s; /* 0 = by token */
+};
+bool xds_server_next(const struct xds_server *server, const struct link **at,
+                     struct xds_client_row *ret);
+
+#endif
