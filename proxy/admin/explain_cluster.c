@@ -81,38 +81,75 @@ static void write_config(struct explanation *to, const struct cluster_config *co
 }
 
 /* What a request that this cluster was chosen for would meet. */
-static enum failure judge(const struct explanation *to, const struct cluster *cluster)
+static enum failure judge(const struct explanation *to, uint32_t candidates, uint32_t plain)
 {
-    if (cluster->rotation_count == 0) {
+    if (candidates == 0) {
         return FAILURE_NO_ENDPOINT;
     }
-    bool any_plain = false;
+    bool closed = plain == 0 && to->scope->upstream->client_tls == NULL;
+    return closed ? FAILURE_TLS_NO_CERTIFICATE : FAILURE_NONE;
+}
+
+static enum failure judge_running(const struct explanation *to, const struct cluster *cluster)
+{
+    uint32_t plain = 0;
     for (uint32_t i = 0; i < cluster->rotation_count; i++) {
-        any_plain = any_plain || !endpoint_is_mesh(cluster->rotation[i]);
+        plain += !endpoint_is_mesh(cluster->rotation[i]);
     }
-    if (!any_plain && to->scope->upstream->client_tls == NULL) {
-        return FAILURE_TLS_NO_CERTIFICATE;
+    return judge(to, cluster->rotation_count, plain);
+}
+
+/* Nobody has used it yet in this worker. */
+static enum failure judge_config(const struct explanation *to, const struct cluster_config *config)
+{
+    uint32_t candidates = 0;
+    uint32_t plain = 0;
+    bool by_name = config->facts.type == XDS_CLUSTER_STRICT_DNS ||
+                   config->facts.type == XDS_CLUSTER_LOGICAL_DNS;
+    if (by_name) {
+        return FAILURE_NONE; /* the first use resolves it */
     }
-    return FAILURE_NONE;
+    if (!config->endpoints_known) {
+        return FAILURE_CONFIG_TIMEOUT;
+    }
+    for (uint32_t i = 0; i < config->endpoint_count; i++) {
+        const struct xds_endpoint *facts = &config->endpoints[i].facts;
+        bool takes = facts->health == XDS_HEALTH_UNKNOWN || facts->health == XDS_HEALTH_HEALTHY;
+        candidates += takes;
+        plain += takes && !is_mesh(facts);
+    }
+    return judge(to, candidates, plain);
+}
+
+/* By walking: cluster_find would make it, and begin to resolve its names. */
+static const struct cluster *find_running(struct upstream *upstream, struct span name)
+{
+    size_t at = 0;
+    const struct cluster *cluster;
+    while ((cluster = cluster_next(upstream, &at)) != NULL && !span_equal(cluster->name, name)) {
+    }
+    return cluster;
 }
 
 static enum failure explain_cluster(struct explanation *to, struct span name)
 {
-    const struct cluster_config *config = snapshot_cluster(to->snapshot, name);
-    struct cluster *cluster = cluster_find(to->scope->upstream, name);
     if (name.length == 0) {
         return FAILURE_INVALID_BACKEND;
     }
+    const struct cluster_config *config = snapshot_cluster(to->snapshot, name);
+    const struct cluster *cluster = find_running(to->scope->upstream, name);
     if (config != NULL) {
         write_config(to, config);
     }
-    if (cluster == NULL) {
-        bool absent = config == NULL && snapshot_is_absent(to->snapshot, name);
-        return absent ? FAILURE_NO_CLUSTER : FAILURE_CONFIG_TIMEOUT;
+    if (cluster != NULL) {
+        text_add_text(to->json, ",\"now\":");
+        cluster_describe(cluster, to->json);
+        return judge_running(to, cluster);
     }
-    text_add_text(to->json, ",\"now\":");
-    cluster_describe(cluster, to->json);
-    return judge(to, cluster);
+    if (config != NULL) {
+        return judge_config(to, config);
+    }
+    return snapshot_is_absent(to->snapshot, name) ? FAILURE_NO_CLUSTER : FAILURE_CONFIG_TIMEOUT;
 }
 
 void explain_clusters(struct explanation *to, const struct xds_weighted_cluster *clusters,
