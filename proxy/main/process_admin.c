@@ -1,80 +1,110 @@
 #include "proxy/main/process_admin.h"
 
 #include "lib/base/memory.h"
-#include "lib/http/http_server.h"
-#include "lib/stats/exposition.h"
-
-#include <stdio.h>
-#include <string.h>
+#include "proxy/admin/admin.h"
+#include "proxy/main/process_gauges.h"
 
 struct process_admin {
     struct process *process;
-    struct http_server *metrics, *health, *admin;
+    struct admin *admin;
 };
 
-static void on_request(void *owner, struct http_exchange *exchange,
-                       const struct http_request *request)
+static bool ready(void *owner, struct text *ret_why)
 {
-    struct process_admin *admin = owner;
-    struct text text = {0};
+    struct process_admin *self = owner;
     const char *why = "";
-    uint16_t status = 200;
-    if (span_equal(request->head->path, SPAN("/metrics"))) {
-        stats_write_prometheus(admin->process->registry, &text);
-    } else if (span_equal(request->head->path, SPAN("/ready")) ||
-               span_equal(request->head->path, SPAN("/healthz/ready"))) {
-        status = process_ready(admin->process, &why) ? 200 : 503;
-        text_add_text(&text, status == 200 ? "ready\n" : why);
-    } else if (span_equal(request->head->path, SPAN("/certs"))) {
-        workload_identity_write(control_link_identity(admin->process->link), &text);
-    } else if (span_equal(request->head->path, SPAN("/config_dump"))) {
-        apply_dump(control_link_apply(admin->process->link), &text);
-    } else {
-        status = 404;
+    bool is_ready = process_ready(self->process, &why);
+    text_add_text(ret_why, why);
+    if (!is_ready && !control_link_connected(self->process->link)) {
+        text_printf(ret_why, "; control plane: %s", control_link_error(self->process->link));
     }
-    http_exchange_reply(exchange, status, "text/plain", text_span(&text));
-    text_done(&text);
+    return is_ready;
 }
 
-static const struct http_server_events events = {.on_request = on_request};
-
-static struct http_server *open_at(struct process_admin *admin, const struct address *at,
-                                   char *reason, size_t reason_bytes)
+static void before_stats(void *owner)
 {
-    struct http_server_options options = {.at = *at};
-    int error = 0;
-    struct http_server *server =
-        http_server_open(admin->process->loop, &options, &events, admin, &error);
-    if (server == NULL) {
-        char text[ADDRESS_TEXT_BYTES];
-        address_format(at, text);
-        snprintf(reason, reason_bytes, "cannot listen at %s: %s", text, strerror(error));
-    }
-    return server;
+    struct process_admin *self = owner;
+    process_gauges_sample(self->process);
 }
+
+static void config_dump(void *owner, struct text *json)
+{
+    struct process_admin *self = owner;
+    apply_dump(control_link_apply(self->process->link), json);
+}
+
+static void certs(void *owner, struct text *json)
+{
+    struct process_admin *self = owner;
+    workload_identity_write(control_link_identity(self->process->link), json);
+}
+
+static void drain(void *owner)
+{
+    struct process_admin *self = owner;
+    for (uint32_t i = 0; i < self->process->worker_count; i++) {
+        worker_drain(self->process->workers[i], false);
+    }
+}
+
+static void quit(void *owner)
+{
+    struct process_admin *self = owner;
+    process_drain(self->process);
+}
+
+static void write_answer(void *owner, struct worker_scope *scope, struct text *text)
+{
+    admin_question_write(owner, scope, text);
+}
+
+static void on_answer(void *owner, const struct text *text)
+{
+    admin_answer(owner, text);
+}
+
+static void ask_worker(void *owner, uint32_t index, struct admin_question *question)
+{
+    struct process_admin *self = owner;
+    worker_report(self->process->workers[index], write_answer, on_answer, question);
+}
+
+static const struct admin_process answers = {
+    .ready = ready,
+    .before_stats = before_stats,
+    .config_dump = config_dump,
+    .certs = certs,
+    .drain = drain,
+    .quit = quit,
+    .ask_worker = ask_worker,
+};
 
 struct process_admin *process_admin_create(struct process *process, char *reason,
                                            size_t reason_bytes)
 {
     const struct proxy_options *options = process->options;
-    struct process_admin *admin = NEW(struct process_admin);
-    admin->process = process;
-    admin->metrics = open_at(admin, &options->metrics_at, reason, reason_bytes);
-    admin->health = open_at(admin, &options->health_at, reason, reason_bytes);
-    admin->admin = open_at(admin, &options->admin_at, reason, reason_bytes);
-    if (admin->metrics == NULL || admin->health == NULL || admin->admin == NULL) {
-        process_admin_destroy(admin);
+    struct process_admin *self = NEW(struct process_admin);
+    struct admin_options where = {
+        .metrics_at = options->metrics_at,
+        .health_at = options->health_at,
+        .admin_at = options->admin_at,
+        .workers = process->worker_count,
+        .version = REMORA_VERSION,
+    };
+    self->process = process;
+    self->admin = admin_create(process->loop, &where, process->registry, &answers, self, reason,
+                               reason_bytes);
+    if (self->admin == NULL) {
+        mem_free(self);
         return NULL;
     }
-    return admin;
+    return self;
 }
 
-void process_admin_destroy(struct process_admin *admin)
+void process_admin_destroy(struct process_admin *self)
 {
-    if (admin != NULL) {
-        http_server_close(admin->metrics);
-        http_server_close(admin->health);
-        http_server_close(admin->admin);
-        mem_free(admin);
+    if (self != NULL) {
+        admin_destroy(self->admin);
+        mem_free(self);
     }
 }

@@ -74,20 +74,47 @@ struct order {
     struct snapshot *snapshot;
     struct tls_config *client, *server;
     bool flag;
-    void (*write)(struct worker_scope *scope, struct text *text);
-    void (*on_report)(void *owner, struct text *text);
+    void (*write)(void *owner, struct worker_scope *scope, struct text *text);
+    void (*on_report)(void *owner, const struct text *text);
     void *owner;
     struct text text;
+    bool written; /* write has run, or never will */
 };
 
-static void order_discard(struct message *message)
+static void order_free(struct order *order)
 {
-    struct order *order = CONTAINER_OF(message, struct order, message);
     snapshot_unref(order->snapshot);
     tls_config_unref(order->client);
     tls_config_unref(order->server);
     text_done(&order->text);
     mem_free(order);
+}
+
+static void run_reported(struct order *order)
+{
+    order->on_report(order->owner, &order->text);
+    order_free(order);
+}
+
+static void run_gone(struct order *order)
+{
+    order->on_report(order->owner, NULL);
+    order_free(order);
+}
+
+/* A report that nobody will write is still answered, in the main thread. */
+static void order_discard(struct message *message)
+{
+    struct order *order = CONTAINER_OF(message, struct order, message);
+    if (order->on_report == NULL) {
+        order_free(order);
+    } else if (order->written) {
+        run_gone(order);
+    } else {
+        order->written = true;
+        order->run = run_gone;
+        mailbox_post(order->worker->start.main_mailbox, message);
+    }
 }
 
 static void order_deliver(struct message *message, void *owner)
@@ -116,7 +143,7 @@ static void run_snapshot(struct order *order)
     observe_configure(worker->scope.observe, worker->scope.snapshot->workload);
     front_apply(worker->front, worker->scope.snapshot);
     config_wait_check(&worker->scope);
-    order_discard(&order->message);
+    order_free(order);
 }
 
 void worker_snapshot(struct worker *worker, struct snapshot *snapshot)
@@ -133,7 +160,7 @@ static void run_tls(struct order *order)
     worker->scope.server_tls = order->server;
     order->server = NULL;
     upstream_set_tls(worker->scope.upstream, order->client, order->flag);
-    order_discard(&order->message);
+    order_free(order);
 }
 
 void worker_tls(struct worker *worker, struct tls_config *client, struct tls_config *server,
@@ -149,7 +176,7 @@ void worker_tls(struct worker *worker, struct tls_config *client, struct tls_con
 static void run_control(struct order *order)
 {
     order->worker->scope.control_away = order->flag;
-    order_discard(&order->message);
+    order_free(order);
 }
 
 void worker_control_away(struct worker *worker, bool away)
@@ -166,7 +193,7 @@ static void run_drain(struct order *order)
     } else {
         front_drain_inbound(order->worker->front);
     }
-    order_discard(&order->message);
+    order_free(order);
 }
 
 void worker_drain(struct worker *worker, bool outbound)
@@ -179,25 +206,20 @@ void worker_drain(struct worker *worker, bool outbound)
 static void run_stop(struct order *order)
 {
     loop_stop(order->worker->loop);
-    order_discard(&order->message);
-}
-
-static void run_reported(struct order *order)
-{
-    order->on_report(order->owner, &order->text);
-    order_discard(&order->message);
+    order_free(order);
 }
 
 static void run_report(struct order *order)
 {
-    order->write(&order->worker->scope, &order->text);
+    order->write(order->owner, &order->worker->scope, &order->text);
+    order->written = true;
     order->run = run_reported;
     mailbox_post(order->worker->start.main_mailbox, &order->message);
 }
 
 void worker_report(struct worker *worker,
-                   void (*write)(struct worker_scope *scope, struct text *text),
-                   void (*on_report)(void *owner, struct text *text), void *owner)
+                   void (*write)(void *owner, struct worker_scope *scope, struct text *text),
+                   void (*on_report)(void *owner, const struct text *text), void *owner)
 {
     struct order *order = order_create(worker, run_report);
     order->write = write;

@@ -34,12 +34,12 @@ void worker_drain(struct worker *worker, bool outbound);
 /* Live downstream connections, as of the worker's last look (at most a second ago). */
 uint32_t worker_live(const struct worker *worker, enum front_side side);
 /*
- * Asks the worker to write something of its own (clusters, recorder) and hands the text back in the
- * main thread. write runs in the worker's thread.
+ * Has the worker write something of its own: write runs in its thread, then on_report in the main
+ * thread, exactly once, with the text, or with NULL when the worker is gone.
  */
 void worker_report(struct worker *worker,
-                   void (*write)(struct worker_scope *scope, struct text *text),
-                   void (*on_report)(void *owner, struct text *text), void *owner);
+                   void (*write)(void *owner, struct worker_scope *scope, struct text *text),
+                   void (*on_report)(void *owner, const struct text *text), void *owner);
 /* Ends the thread and frees everything of it. */
 void worker_destroy(struct worker *worker);
 
