@@ -90,7 +90,9 @@ struct cluster *cluster_create(struct upstream *upstream, struct cluster_config 
     set_limits(cluster);
     cluster->balancer = balancer_create(cluster, config->facts.lb);
     start_endpoints(cluster, false);
-    map_put(&upstream->clusters->by_name, cluster->name, cluster);
+    if (!upstream->clusters->closing) {
+        map_put(&upstream->clusters->by_name, cluster->name, cluster);
+    }
     upstream->clusters->count++;
     return cluster;
 }
@@ -140,7 +142,9 @@ void cluster_leave(struct cluster *cluster)
     struct cluster_table *table = cluster->upstream->clusters;
     cluster->leaving = true;
     cluster->used_ns = cluster_now_ns(cluster);
-    map_remove(&table->by_name, cluster->name);
+    if (map_get(&table->by_name, cluster->name) == cluster) {
+        map_remove(&table->by_name, cluster->name);
+    }
     if (cluster->adopted) {
         list_remove(&cluster->link);
         table->adopted_count--;

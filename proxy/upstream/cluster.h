@@ -37,10 +37,10 @@ struct cluster {
     struct cluster_counters counters;
 
     /* The rest is this folder's own. */
-    struct list queue;   /* of lease.place: no endpoint had room, oldest first */
-    struct list due;     /* of lease.place: decided, the owner is to be told */
-    struct list stirred; /* of lane.stirred: has room or lost a connection */
-    uint32_t queued;
+    struct list queues[2]; /* by enum lease_kind, of lease.place: no endpoint had room for them */
+    struct list due;       /* of lease.place: decided, the owner is to be told */
+    struct list stirred;   /* of lane.stirred: has room or lost a connection */
+    uint32_t queued;       /* in both */
     struct timer deadline; /* the earliest of all that wait */
     struct turn_task settle;
     struct turn_task free_task;

@@ -122,9 +122,9 @@ static void on_deadline(struct timer *timer)
 /* ---- settling ---- */
 
 /* True when the first in the queue has left it. */
-static bool place_first(struct cluster *cluster)
+static bool place_first(struct cluster *cluster, struct list *queue)
 {
-    struct link *link = list_first(&cluster->queue);
+    struct link *link = list_first(queue);
     if (link == NULL) {
         return false;
     }
@@ -141,7 +141,7 @@ static bool place_first(struct cluster *cluster)
     enum lease_place place = cluster_place(cluster, lease);
     if (place == LEASE_NOWHERE) {
         lease->state = LEASE_QUEUED;
-        list_push_front(&cluster->queue, &lease->place);
+        list_push_front(queue, &lease->place);
         cluster->queued++;
         enum failure hopeless = cluster_hopeless(cluster);
         if (hopeless == FAILURE_NONE) {
@@ -165,7 +165,9 @@ static void settle(struct turn_task *task)
     while ((link = list_pop(&cluster->stirred)) != NULL) {
         lane_serve(CONTAINER_OF(link, struct lane, stirred));
     }
-    while (place_first(cluster)) {
+    for (int kind = LEASE_HTTP; kind <= LEASE_TCP; kind++) {
+        while (place_first(cluster, &cluster->queues[kind])) {
+        }
     }
     while ((link = list_first(&cluster->due)) != NULL) {
         lease_tell(CONTAINER_OF(link, struct lease, place));
@@ -175,7 +177,8 @@ static void settle(struct turn_task *task)
 void cluster_settle_init(struct cluster *cluster)
 {
     list_init(&cluster->waiting);
-    list_init(&cluster->queue);
+    list_init(&cluster->queues[LEASE_HTTP]);
+    list_init(&cluster->queues[LEASE_TCP]);
     list_init(&cluster->due);
     list_init(&cluster->stirred);
     cluster->settle.run = settle;

@@ -117,7 +117,7 @@ void lease_requeue(struct lease *lease)
     lease_unassign(lease);
     lease->endpoint = NULL;
     lease->state = LEASE_QUEUED;
-    list_push_front(&cluster->queue, &lease->place);
+    list_push_front(&cluster->queues[lease->wish.kind], &lease->place);
     cluster->queued++;
     cluster_settle_later(cluster);
 }
@@ -184,7 +184,7 @@ bool lease_use(struct lease *lease, struct pool_conn *conn)
         return false;
     }
     lease->conn = conn;
-    lease->reused = conn->uses > 1;
+    lease->reused = lease->state == LEASE_NEW;
     lease->peer_identity = span_of(conn->identity);
     if (lease->wish.kind == LEASE_HTTP) {
         lease->stream = stream;
@@ -225,7 +225,7 @@ static enum lease_status enqueue(struct lease *lease)
         return refuse(lease, FAILURE_OVERFLOW_PENDING);
     }
     lease->state = LEASE_QUEUED;
-    list_push_back(&cluster->queue, &lease->place);
+    list_push_back(&cluster->queues[lease->wish.kind], &lease->place);
     cluster->queued++;
     cluster_wait(cluster, lease);
     return LEASE_WAIT;
@@ -247,7 +247,11 @@ enum lease_status lease_start(struct lease *lease, struct cluster *cluster,
         cluster->counters.no_endpoint++;
         return refuse(lease, FAILURE_NO_ENDPOINT);
     }
-    if (cluster->queued > 0) {
+    if (wish->kind == LEASE_HTTP &&
+        cluster->requests >= (uint32_t)cluster->config->facts.max_requests) {
+        return refuse(lease, FAILURE_OVERFLOW_REQUESTS);
+    }
+    if (!list_empty(&cluster->queues[wish->kind])) {
         return enqueue(lease);
     }
     switch (cluster_place(cluster, lease)) {

@@ -13,7 +13,7 @@
  */
 enum lease_state {
     LEASE_NEW,
-    LEASE_QUEUED,     /* in cluster->queue */
+    LEASE_QUEUED,     /* in one of cluster->queues */
     LEASE_IN_LANE,    /* in lane->waiting */
     LEASE_DIALLING,   /* lease->conn dials for it alone */
     LEASE_TUNNELLING, /* lease->transport waits for the answer to its CONNECT */
