@@ -59,7 +59,7 @@ static void sign_anything(struct fake_authority *fake, const struct csr *request
     text_done(&leaf);
 }
 
-static void sign(struct fake_authority *fake, struct text *ret_pem)
+void fake_authority_sign(struct fake_authority *fake, struct text *ret_pem)
 {
     struct text der = {0};
     struct certificate_list chain = {0};
@@ -107,7 +107,7 @@ static void answer(struct timer *timer)
             answer.message = SPAN("who are you?");
             break;
         }
-        sign(fake, &pem);
+        fake_authority_sign(fake, &pem);
         break;
     case FAKE_GARBAGE:
         text_add(&pem,
@@ -118,11 +118,11 @@ static void answer(struct timer *timer)
         break;
     case FAKE_TOO_MANY:
         for (int i = 0; i < 20; i++) {
-            sign(fake, &pem);
+            fake_authority_sign(fake, &pem);
         }
         break;
     default:
-        sign(fake, &pem);
+        fake_authority_sign(fake, &pem);
     }
     struct span part = text_span(&pem);
     answer.chain_pem = &part;

@@ -47,6 +47,8 @@ struct fake_authority {
 
 void fake_authority_init(struct fake_authority *fake, struct loop *loop);
 void fake_authority_done(struct fake_authority *fake);
+/* What it answers to csr_pem, appended. */
+void fake_authority_sign(struct fake_authority *fake, struct text *ret_pem);
 /* Another root and signer. */
 void fake_authority_renew(struct fake_authority *fake);
 
