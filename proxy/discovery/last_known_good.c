@@ -188,8 +188,7 @@ static bool read_file(int folder, struct text *into)
     if (fd < 0) {
         return errno == ENOENT;
     }
-    bool good =
-        fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size <= STATE_FILE_BYTES;
+    bool good = is_ours(fd);
     char *part = mem_alloc(65536);
     ssize_t length = 0;
     while (good && into->length <= STATE_FILE_BYTES && (length = read(fd, part, 65536)) > 0) {
