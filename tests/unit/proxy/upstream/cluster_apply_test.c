@@ -415,6 +415,39 @@ static void a_cluster_is_described_in_json(void **state)
     rig_done(&rig);
 }
 
+static void the_description_says_who_is_no_candidate_and_why(void **state)
+{
+    static const char *const states[] = {"in_rotation", "draining", "unhealthy"};
+    static const uint8_t health[] = {XDS_HEALTH_HEALTHY, XDS_HEALTH_DRAINING, XDS_HEALTH_UNHEALTHY};
+    struct cluster *cluster = begin(0);
+    struct xds_cluster facts;
+    struct xds_endpoint endpoints[3];
+    facts_init(&facts);
+    facts.lb = XDS_LB_ROUND_ROBIN;
+    for (uint32_t i = 0; i < 3; i++) {
+        endpoints[i] = rig_endpoint(i + 1);
+        endpoints[i].health = health[i];
+        endpoints[i].workload = SPAN("a \"quoted\" name");
+    }
+    rig_cluster(&rig, &facts, endpoints, 3);
+    rig_apply(&rig);
+    struct text json = {0};
+    cluster_describe(cluster, &json);
+    json_t *root = json_loadb(json.bytes, json.length, 0, NULL);
+    assert_non_null(root);
+    assert_string_equal(json_string_value(json_object_get(root, "balancer")), "round_robin");
+    for (size_t i = 0; i < 3; i++) {
+        json_t *endpoint = json_array_get(json_object_get(root, "endpoints"), i);
+        assert_string_equal(json_string_value(json_object_get(endpoint, "state")), states[i]);
+        assert_int_equal(json_is_true(json_object_get(endpoint, "candidate")), i == 0);
+        assert_string_equal(json_string_value(json_object_get(endpoint, "workload")),
+                            "a \"quoted\" name");
+    }
+    json_decref(root);
+    text_done(&json);
+    rig_done(&rig);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest cases[] = {
@@ -434,6 +467,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_application_that_scans_costs_no_more_than_a_thousand_clusters),
         cmocka_unit_test(ten_thousand_clusters_leave_at_once),
         cmocka_unit_test(a_cluster_is_described_in_json),
+        cmocka_unit_test(the_description_says_who_is_no_candidate_and_why),
     };
     return TEST_MAIN(cases, argc, argv);
 }

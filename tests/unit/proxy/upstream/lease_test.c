@@ -569,6 +569,89 @@ static void callbacks_may_end_and_start_leases(void **state)
     rig_done(&rig);
 }
 
+static struct caller *victim;
+
+static void end_the_victim(struct caller *caller)
+{
+    caller->then = NULL;
+    caller_end(victim);
+}
+
+static void a_callback_may_end_another_lease_whose_turn_is_next(void **state)
+{
+    for (int ready = 0; ready < 2; ready++) {
+        rig_init(&rig);
+        rig.codec = HTTP_CODEC_2;
+        struct cluster *cluster = rig_plain(&rig, 1, http2);
+        struct caller a = {.then = end_the_victim};
+        struct caller b = {0};
+        victim = &b;
+        caller_start(&a, &rig, cluster, NULL);
+        caller_start(&b, &rig, cluster, NULL);
+        if (ready == 1) {
+            rig_connect(&rig, 0);
+        } else {
+            rig_refuse(&rig, 0, FAILURE_CONNECT_REFUSED);
+        }
+        rig_go(&rig);
+        assert_int_equal(a.readies + a.fails, 1);
+        assert_int_equal(b.readies + b.fails, 0);
+        caller_end(&a);
+        everything_was_given_back(cluster);
+        rig_done(&rig);
+    }
+}
+
+static void two_requests(struct xds_cluster *facts)
+{
+    facts->protocol = XDS_PROTOCOL_HTTP2;
+    facts->max_requests = 2;
+}
+
+static void beyond_the_cluster_s_request_limit_a_lease_fails_at_once(void **state)
+{
+    rig_init(&rig);
+    rig.codec = HTTP_CODEC_2;
+    rig.connects = true;
+    struct cluster *cluster = rig_plain(&rig, 1, two_requests);
+    struct caller callers[3] = {0};
+    for (int i = 0; i < 2; i++) {
+        caller_start(&callers[i], &rig, cluster, NULL);
+        rig_go(&rig);
+    }
+    assert_int_equal(caller_start(&callers[2], &rig, cluster, NULL), LEASE_FAILED);
+    assert_int_equal(callers[2].failure, FAILURE_OVERFLOW_REQUESTS);
+    caller_end(&callers[0]);
+    memset(&callers[2], 0, sizeof(callers[2]));
+    assert_int_equal(caller_start(&callers[2], &rig, cluster, NULL), LEASE_READY);
+    caller_end(&callers[1]);
+    caller_end(&callers[2]);
+    everything_was_given_back(cluster);
+    rig_done(&rig);
+}
+
+static void a_connection_bound_to_one_source_serves_no_other(void **state)
+{
+    rig_init(&rig);
+    rig.connects = rig.answers = true;
+    struct cluster *cluster = rig_plain(&rig, 1, NULL);
+    static const char *const sources[] = {"192.0.2.1", "192.0.2.2", "192.0.2.1"};
+    for (int i = 0; i < 3; i++) {
+        struct lease_wish wish = {.kind = LEASE_HTTP};
+        assert_true(address_parse_ip(span_of(sources[i]), &wish.source));
+        struct caller a = {0};
+        caller_start(&a, &rig, cluster, &wish);
+        rig_go(&rig);
+        assert_true(a.ended);
+        assert_int_equal(a.lease.reused, i == 2);
+        caller_end(&a);
+        rig_go(&rig);
+    }
+    assert_int_equal(rig.dial_count, 2);
+    assert_int_equal(rig.dials[1].from.bytes[3], 2);
+    rig_done(&rig);
+}
+
 static void ending_a_lease_in_any_state_gives_everything_back(void **state)
 {
     /* 0: queued; 1: waits for a dial; 2: decided, not told; 3: held; 4: held, connection gone. */
@@ -870,6 +953,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(who_waits_for_an_endpoint_gets_the_one_that_appears),
         cmocka_unit_test(endpoints_that_never_came_are_a_failure_of_configuration),
         cmocka_unit_test(callbacks_may_end_and_start_leases),
+        cmocka_unit_test(a_callback_may_end_another_lease_whose_turn_is_next),
+        cmocka_unit_test(beyond_the_cluster_s_request_limit_a_lease_fails_at_once),
+        cmocka_unit_test(a_connection_bound_to_one_source_serves_no_other),
         cmocka_unit_test(ending_a_lease_in_any_state_gives_everything_back),
         cmocka_unit_test(a_connection_that_dies_takes_its_streams_and_leaves_the_pool),
         cmocka_unit_test(the_server_s_goaway_moves_new_streams_to_another_connection),

@@ -1,10 +1,13 @@
 #include "tests/unit/test_main.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/memory.h"
 #include "proxy/config/mesh_alpn.h"
 #include "tests/fakes/raw_peer.h"
 #include "tests/unit/certs/tls_fixture.h"
 #include "tests/unit/proxy/upstream/upstream_rig.h"
+
+#include <openssl/base64.h>
 
 static struct rig rig;
 static struct tls_mesh mesh;
@@ -350,27 +353,156 @@ static void without_hbone_a_tcp_lease_is_plain(void **state)
     done();
 }
 
+static void the_next_tunnel_takes_a_stream_of_the_same_session(void **state)
+{
+    struct xds_endpoint endpoint = sidecar(API);
+    struct cluster *cluster = begin(&endpoint);
+    struct lease_wish tcp = {.kind = LEASE_TCP};
+    rig.answers = false;
+    for (size_t i = 0; i < 3; i++) {
+        struct caller a = {0};
+        assert_int_equal(caller_start(&a, &rig, cluster, &tcp), LEASE_WAIT);
+        rig_go(&rig);
+        rig_answer(&rig, i, 200);
+        assert_int_equal(a.readies, 1);
+        assert_int_equal(a.lease.reused, i > 0);
+        caller_end(&a);
+        rig_go(&rig);
+    }
+    assert_int_equal(rig.dial_count, 1);
+    assert_int_equal(cluster->leases, 0);
+    done();
+}
+
 /* ---- TLS towards the outside ---- */
 
-static struct cluster *outside(const char *const *server_alpn, uint8_t protocol)
+static char *pem_of(struct span der)
+{
+    struct text pem = {0};
+    uint8_t *encoded = mem_alloc(der.length * 4 / 3 + 4);
+    size_t length = EVP_EncodeBlock(encoded, (const uint8_t *)der.at, der.length);
+    text_add_text(&pem, "-----BEGIN CERTIFICATE-----\n");
+    for (size_t i = 0; i < length; i += 64) {
+        text_add(&pem, span_cut(span_make(encoded, length), i, i + 64));
+        text_add_byte(&pem, '\n');
+    }
+    text_add_text(&pem, "-----END CERTIFICATE-----\n");
+    mem_free(encoded);
+    return text_take(&pem);
+}
+
+/* A server "api.shop" of the mesh's authority. */
+static struct cluster *outside(const char *const *server_alpn, uint8_t protocol, const char *sni,
+                               bool roots_known)
 {
     struct xds_endpoint endpoint = rig_endpoint(1);
     begin(&endpoint);
     rig.server_tls = tls_mesh_config(&mesh, "api", true, server_alpn, TLS_PEER_OPTIONAL);
+    char *pem = pem_of(text_span(&mesh.root));
     struct xds_cluster facts;
     xds_cluster_init(&facts);
     facts.name = SPAN("c");
     facts.tls = XDS_TLS_ORIGINATE;
     facts.protocol = protocol;
-    facts.sni = SPAN("api.shop");
-    facts.ca_pem = SPAN("");
-    return use(&facts, &endpoint);
+    facts.sni = span_of(sni);
+    facts.ca_pem = roots_known ? span_of(pem) : SPAN_EMPTY;
+    struct cluster *cluster = use(&facts, &endpoint);
+    mem_free(pem);
+    return cluster;
+}
+
+static void outside_done(void)
+{
+    tls_config_unref(rig.server_tls);
+    done();
+}
+
+static void tls_begun_here_speaks_what_both_sides_can(void **state)
+{
+    static const char *const http1[] = {"http/1.1", NULL};
+    static const char *const both[] = {"h2", "http/1.1", NULL};
+    static const struct {
+        const char *const *server;
+        uint8_t protocol;
+        bool client_http2;
+        enum http_codec codec;
+        size_t dials;
+    } rows[] = {
+        {http1, XDS_PROTOCOL_AUTO, false, HTTP_CODEC_1, 3},
+        {both, XDS_PROTOCOL_AUTO, false, HTTP_CODEC_1, 3},
+        {both, XDS_PROTOCOL_AUTO, true, HTTP_CODEC_2, 1},
+        {both, XDS_PROTOCOL_HTTP2, false, HTTP_CODEC_2, 1},
+        /* HTTP/2 was hoped for: whom the one dial was to carry get dials of their own. */
+        {http1, XDS_PROTOCOL_AUTO, true, HTTP_CODEC_1, 3},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cluster *cluster = outside(rows[i].server, rows[i].protocol, "api.shop", true);
+        rig.codec = rows[i].codec;
+        rig.answers = false;
+        struct lease_wish wish = {.kind = LEASE_HTTP, .http2_cleartext = rows[i].client_http2};
+        struct caller callers[3] = {0};
+        for (int j = 0; j < 3; j++) {
+            caller_start(&callers[j], &rig, cluster, &wish);
+        }
+        rig_go(&rig);
+        assert_int_equal(rig.dial_count, rows[i].dials);
+        for (size_t j = 0; j < 3; j++) {
+            assert_int_equal(callers[j].readies, 1);
+            assert_int_equal(callers[j].lease.peer_identity.length, 0);
+            rig_answer(&rig, j, 200);
+        }
+        for (int j = 0; j < 3; j++) {
+            assert_true(callers[j].ended);
+            assert_int_equal(callers[j].head->version, rows[i].codec == HTTP_CODEC_2 ? 20 : 11);
+            caller_end(&callers[j]);
+        }
+        assert_int_equal(cluster->leases, 0);
+        outside_done();
+    }
+}
+
+static void tls_begun_here_carries_opaque_bytes_too(void **state)
+{
+    struct cluster *cluster = outside(NULL, XDS_PROTOCOL_OPAQUE, "api.shop", true);
+    struct lease_wish tcp = {.kind = LEASE_TCP};
+    struct caller a = {0};
+    caller_start(&a, &rig, cluster, &tcp);
+    rig_go(&rig);
+    assert_int_equal(a.readies, 1);
+    assert_string_equal(a.lease.transport->ops->name, "tls");
+    assert_int_equal(cluster->counters.tls_full, 1);
+    caller_end(&a);
+    outside_done();
+}
+
+static void a_server_of_another_name_is_refused(void **state)
+{
+    static const char *const http1[] = {"http/1.1", NULL};
+    struct cluster *cluster = outside(http1, XDS_PROTOCOL_HTTP1, "other.shop", true);
+    struct caller a = {0};
+    caller_start(&a, &rig, cluster, NULL);
+    rig_go(&rig);
+    assert_int_equal(a.readies, 0);
+    assert_int_equal(a.fails, 1);
+    assert_int_equal(rig.stream_count, 0);
+    outside_done();
+}
+
+static void without_a_name_to_check_no_tls_is_begun(void **state)
+{
+    static const char *const http1[] = {"http/1.1", NULL};
+    struct cluster *cluster = outside(http1, XDS_PROTOCOL_HTTP1, "", true);
+    struct caller a = {0};
+    assert_int_equal(caller_start(&a, &rig, cluster, NULL), LEASE_FAILED);
+    assert_int_equal(a.failure, FAILURE_TLS_HANDSHAKE);
+    assert_int_equal(rig.dial_count, 0);
+    outside_done();
 }
 
 static void a_server_whose_roots_are_unknown_is_refused(void **state)
 {
     static const char *const http1[] = {"http/1.1", NULL};
-    struct cluster *cluster = outside(http1, XDS_PROTOCOL_HTTP1);
+    struct cluster *cluster = outside(http1, XDS_PROTOCOL_HTTP1, "api.shop", false);
     rig.codec = HTTP_CODEC_1;
     struct caller a = {0};
     caller_start(&a, &rig, cluster, NULL);
@@ -380,8 +512,7 @@ static void a_server_whose_roots_are_unknown_is_refused(void **state)
                 a.failure == FAILURE_TLS_IDENTITY);
     assert_int_equal(rig.stream_count, 0);
     caller_end(&a);
-    tls_config_unref(rig.server_tls);
-    done();
+    outside_done();
 }
 
 int main(int argc, char **argv)
@@ -401,6 +532,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_tunnel_that_is_never_answered_ends_in_time),
         cmocka_unit_test(a_session_that_dies_fails_the_tunnels_that_wait_on_it),
         cmocka_unit_test(without_hbone_a_tcp_lease_is_plain),
+        cmocka_unit_test(the_next_tunnel_takes_a_stream_of_the_same_session),
+        cmocka_unit_test(tls_begun_here_speaks_what_both_sides_can),
+        cmocka_unit_test(tls_begun_here_carries_opaque_bytes_too),
+        cmocka_unit_test(a_server_of_another_name_is_refused),
+        cmocka_unit_test(without_a_name_to_check_no_tls_is_begun),
         cmocka_unit_test(a_server_whose_roots_are_unknown_is_refused),
     };
     return TEST_MAIN(cases, argc, argv);
