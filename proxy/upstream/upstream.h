@@ -54,8 +54,8 @@ struct upstream {
 };
 
 struct upstream *upstream_create(struct loop *loop, struct resolver *resolver);
-/* A new certificate or trust bundle: new connections use it, live ones go on (and are drained when
- * told). */
+/* A new certificate or trust bundle (a reference is taken; NULL = none): new connections use it,
+ * live ones go on, and are drained when told. */
 void upstream_set_tls(struct upstream *upstream, struct tls_config *client_tls, bool drain_old);
 /* Keeps clusters and endpoints that stayed, adds, drains what left. */
 void upstream_apply(struct upstream *upstream, const struct snapshot *snapshot);

@@ -158,6 +158,32 @@ static void the_cluster_s_identities_hold_for_endpoints(void **state)
     }
 }
 
+static void two_identities_at_one_address_never_share_a_connection(void **state)
+{
+    struct xds_endpoint endpoints[] = {sidecar(API), sidecar(OTHER)};
+    begin(&endpoints[0]);
+    struct xds_cluster facts;
+    xds_cluster_init(&facts);
+    facts.name = SPAN("c");
+    facts.tls = XDS_TLS_MESH;
+    rig_cluster(&rig, &facts, endpoints, 2);
+    rig_apply(&rig);
+    struct cluster *cluster = cluster_find(rig.upstream, SPAN("c"));
+    assert_int_equal(cluster->endpoint_count, 2);
+    for (int i = 0; i < 2; i++) {
+        struct lease_wish wish = {
+            .kind = LEASE_HTTP, .tried = {cluster->endpoints[1 - i]}, .tried_count = 1};
+        struct caller a = {0};
+        caller_start(&a, &rig, cluster, &wish);
+        rig_go(&rig);
+        assert_ptr_equal(a.lease.endpoint, cluster->endpoints[i]);
+        assert_int_equal(a.failure, i == 0 ? FAILURE_NONE : FAILURE_TLS_IDENTITY);
+        caller_end(&a);
+    }
+    assert_int_equal(rig.dial_count, 2);
+    done();
+}
+
 static void an_endpoint_without_sidecar_is_reached_in_plain_text(void **state)
 {
     struct xds_endpoint endpoint = rig_endpoint(1);
@@ -523,6 +549,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_peer_with_another_identity_is_refused),
         cmocka_unit_test(a_mesh_endpoint_of_which_nobody_says_who_it_is_is_not_believed),
         cmocka_unit_test(the_cluster_s_identities_hold_for_endpoints),
+        cmocka_unit_test(two_identities_at_one_address_never_share_a_connection),
         cmocka_unit_test(an_endpoint_without_sidecar_is_reached_in_plain_text),
         cmocka_unit_test(explicit_ports_of_sidecars_are_dialled),
         cmocka_unit_test(the_next_session_is_resumed),

@@ -306,6 +306,35 @@ struct cluster *rig_plain(struct rig *rig, uint32_t count, void (*change)(struct
     return cluster;
 }
 
+void rig_http2(struct xds_cluster *facts)
+{
+    facts->protocol = XDS_PROTOCOL_HTTP2;
+}
+
+void rig_two_by_two(struct xds_cluster *facts)
+{
+    facts->protocol = XDS_PROTOCOL_HTTP2;
+    facts->http2_streams = 2;
+    facts->http2_per_endpoint = 2;
+}
+
+void rig_one_connection(struct xds_cluster *facts)
+{
+    facts->max_connections = 1;
+}
+
+void rig_all_given_back(const struct cluster *cluster)
+{
+    CHECK(cluster->leases == 0);
+    CHECK(cluster->requests == 0);
+    CHECK(cluster->pending == 0);
+    CHECK(cluster->queued == 0);
+    CHECK(cluster->upstream->requests == 0);
+    for (uint32_t i = 0; i < cluster->endpoint_count; i++) {
+        CHECK(cluster->endpoints[i]->active == 0);
+    }
+}
+
 /* ---- callers ---- */
 
 static void client_head(void *owner, struct http_head *head)

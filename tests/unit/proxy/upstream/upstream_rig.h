@@ -82,6 +82,10 @@ void rig_cluster(struct rig *rig, const struct xds_cluster *facts,
 void rig_apply(struct rig *rig);
 /* All at once: a cluster "c" of `count` plain endpoints 10.0.0.1:80 and up. */
 struct cluster *rig_plain(struct rig *rig, uint32_t count, void (*change)(struct xds_cluster *));
+void rig_http2(struct xds_cluster *facts);
+void rig_two_by_two(struct xds_cluster *facts); /* two HTTP/2 connections of two streams */
+void rig_one_connection(struct xds_cluster *facts);
+void rig_all_given_back(const struct cluster *cluster);
 struct xds_endpoint rig_endpoint(uint32_t last_byte);
 
 /* An owner of a lease: sends a GET when it gets a stream. */
