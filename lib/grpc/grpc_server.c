@@ -220,6 +220,7 @@ void grpc_serve(struct loop *loop, struct http_stream *stream, const struct grpc
     byte_queue_init(&served->out);
     served->peer.identity = arena_span(&served->arena, peer->identity);
     served->peer.address = arena_span(&served->arena, peer->address);
+    served->peer.not_after_ms = peer->not_after_ms;
     http_stream_attach(stream, &served->arena, &stream_events, served);
 }
 

@@ -16,6 +16,7 @@ struct grpc_served;
 struct grpc_peer {
     struct span identity; /* verified SPIFFE id of the client certificate; empty = none */
     struct span address;  /* text, for logs */
+    int64_t not_after_ms; /* wall clock: end of that certificate; 0 = none */
 };
 
 struct grpc_method {

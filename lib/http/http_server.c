@@ -143,6 +143,7 @@ static bool begin_by_alpn(struct connection *connection)
     if (facts->peer_identity.length > 0 && connection->identity == NULL) {
         connection->identity = mem_text(facts->peer_identity.at, facts->peer_identity.length);
         connection->peer.identity = span_make(connection->identity, facts->peer_identity.length);
+        connection->peer.not_after_ms = facts->peer_not_after_ms;
     }
     if (facts->alpn.length == 0) {
         return false;

@@ -23,6 +23,7 @@ struct http_server_peer {
     struct address address;
     struct address local;
     struct span identity; /* verified SPIFFE id; empty = none was shown */
+    int64_t not_after_ms; /* wall clock: end of the certificate that showed it */
     bool tls;
 };
 
