@@ -48,6 +48,7 @@ struct client {
     struct grpc_served *served;
     struct subscriber *subscriber; /* NULL: it was refused */
     char *address;
+    int64_t not_after_s; /* of its certificate; 0 = it came by token */
     uint64_t told_requests, told_responses, told_nacks; /* to the statistics so far */
     bool delta;
 };
@@ -105,6 +106,7 @@ static void *begin(struct xds_server *server, bool delta, struct grpc_served *se
         refuse(client, refusal.code, refusal.word, refusal.text);
         return client;
     }
+    client->not_after_s = caller.proof == CALLER_CERTIFICATE ? peer->not_after_ms / 1000 : 0;
     struct subscriber_identity identity = {caller.namespace_name, caller.service_account};
     client->subscriber =
         subscriber_create(server->options.supply, delta, &identity, &subscriber_events, client);
@@ -241,8 +243,14 @@ static void on_stream(void *owner, struct http_stream *stream, const struct http
     struct xds_server *server = owner;
     char address[ADDRESS_TEXT_BYTES];
     address_format(&peer->address, address);
-    grpc_serve(server->loop, stream, server->methods, METHODS,
-               &(struct grpc_peer){peer->identity, span_of(address)});
+    struct grpc_peer caller = {.identity = peer->identity,
+                               .address = span_of(address),
+                               .not_after_ms = peer->not_after_ms};
+    /* A connection may outlive its certificate: what begins on it then is nobody's. */
+    if (peer->not_after_ms < clock_wall_ns() / NS_PER_MS) {
+        caller.identity = SPAN_EMPTY;
+    }
+    grpc_serve(server->loop, stream, server->methods, METHODS, &caller);
 }
 
 static const struct http_server_events http_events = {.on_stream = on_stream};
@@ -417,6 +425,7 @@ bool xds_server_next(const struct xds_server *server, const struct link **at,
     const struct client *client = CONTAINER_OF(next, struct client, link);
     *at = next;
     *ret = (struct xds_client_row){.subscriber = client->subscriber,
-                                   .address = span_of(client->address)};
+                                   .address = span_of(client->address),
+                                   .certificate_not_after_s = client->not_after_s};
     return true;
 }
