@@ -107,6 +107,10 @@ static void on_trailers(void *owner, struct headers *trailers)
 static void on_end(void *owner)
 {
     struct grpc_call *call = owner;
+    if (!call->over && answer_is_grpc(call) && !grpc_frame_clean(&call->frame)) {
+        call_finish(call, GRPC_INTERNAL, SPAN("the stream ends inside a message"));
+        return;
+    }
     const struct headers *last = call->trailers != NULL ? call->trailers
                                  : call->head != NULL   ? &call->head->headers
                                                         : NULL;

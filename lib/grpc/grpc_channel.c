@@ -82,10 +82,14 @@ static void on_available(void *owner, struct http_conn *conn)
     if (channel->up || conn != channel->conn) {
         return;
     }
+    const struct tls_facts *facts = tls_transport_facts(conn->transport);
+    if (facts != NULL && !span_equal(facts->alpn, SPAN("h2"))) {
+        http_conn_close(conn, FAILURE_UPSTREAM_PROTOCOL);
+        return;
+    }
     channel->up = true;
     channel->error[0] = '\0';
-    channel->address_next = 0;
-    channel->address_count = 0;
+    channel->address_next = channel->address_count;
     LIST_EACH(&channel->watches, entry)
     {
         struct grpc_channel_watch *watch = CONTAINER_OF(entry, struct grpc_channel_watch, link);
@@ -157,7 +161,12 @@ static void on_answer(void *owner, const struct resolver_answer *answer)
     struct grpc_channel *channel = owner;
     channel->query = NULL;
     channel->address_next = 0;
-    channel->address_count = 0;
+    /* A name that cannot be resolved now is tried where it was before: an empty answer is no word
+     * that the server is gone (AWS 2025-10-20). */
+    if (answer->status != RESOLVER_OK && channel->address_count > 0) {
+        try_address(channel);
+        return;
+    }
     if (answer->status != RESOLVER_OK) {
         snprintf(channel->error, sizeof(channel->error), "%.*s: the name cannot be resolved",
                  SPAN_ARG(channel->host));

@@ -1,5 +1,8 @@
 #include "lib/grpc/grpc_frame.h"
 
+/* A stream that stays does not keep the room of its largest message. */
+enum { KEPT_BYTES = 64 * 1024 };
+
 static size_t limit_of(const struct grpc_frame *frame)
 {
     return frame->limit != 0 ? frame->limit : GRPC_MESSAGE_BYTES;
@@ -43,7 +46,11 @@ enum grpc_frame_status grpc_frame_read(struct grpc_frame *frame, struct span *re
 
 void grpc_frame_next(struct grpc_frame *frame)
 {
-    text_clear(&frame->message);
+    if (frame->message.capacity > KEPT_BYTES) {
+        text_done(&frame->message);
+    } else {
+        text_clear(&frame->message);
+    }
     frame->prefix_length = 0;
     frame->wanted = 0;
     frame->reading = false;

@@ -1,5 +1,6 @@
 #include "lib/grpc/grpc_server.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/memory.h"
 #include "lib/grpc/grpc_frame.h"
 
@@ -14,6 +15,7 @@ struct grpc_served {
     void *owner;
     struct grpc_frame frame;
     struct byte_queue out;
+    struct timer deadline;
     struct turn_task free_task;
     enum grpc_code code;
     struct span message;
@@ -47,6 +49,7 @@ static void served_over(struct grpc_served *served)
         return;
     }
     served->over = true;
+    timer_stop(&served->deadline);
     http_stream_release(served->stream);
     served->stream = NULL;
     served->free_task.run = served_gone;
@@ -118,6 +121,27 @@ static void refuse(struct grpc_served *served, enum grpc_code code, const char *
     grpc_served_finish(served, code, span_of(text));
 }
 
+static void on_deadline(struct timer *timer)
+{
+    refuse(CONTAINER_OF(timer, struct grpc_served, deadline), GRPC_DEADLINE_EXCEEDED,
+           "the call's time is over");
+}
+
+/* The client's time; what is sent after it goes nowhere. False when it cannot be read. */
+static bool start_deadline(struct grpc_served *served, const struct http_head *head)
+{
+    struct span timeout = headers_value(&head->headers, HEADER_GRPC_TIMEOUT);
+    int64_t ms;
+    if (timeout.length == 0) {
+        return true;
+    }
+    if (!grpc_timeout_parse(timeout, &ms)) {
+        return false;
+    }
+    timer_start(&served->deadline, ms * NS_PER_MS);
+    return true;
+}
+
 static void on_head(void *owner, struct http_head *head)
 {
     struct grpc_served *served = owner;
@@ -128,6 +152,10 @@ static void on_head(void *owner, struct http_head *head)
     const struct grpc_method *method = find_method(served, head);
     if (method == NULL) {
         refuse(served, GRPC_UNIMPLEMENTED, "unknown service or method");
+        return;
+    }
+    if (!start_deadline(served, head)) {
+        refuse(served, GRPC_INTERNAL, "grpc-timeout cannot be read");
         return;
     }
     served->method = method;
@@ -218,6 +246,7 @@ void grpc_serve(struct loop *loop, struct http_stream *stream, const struct grpc
     served->method_count = count;
     arena_init(&served->arena);
     byte_queue_init(&served->out);
+    timer_init(&served->deadline, loop, on_deadline);
     served->peer.identity = arena_span(&served->arena, peer->identity);
     served->peer.address = arena_span(&served->arena, peer->address);
     served->peer.not_after_ms = peer->not_after_ms;

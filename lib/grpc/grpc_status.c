@@ -101,6 +101,8 @@ struct span grpc_message_decode(struct span text, struct arena *arena)
     return span_make(out, length);
 }
 
+static const int64_t TIMEOUT_MAX_NS = 365LL * 24 * 3600 * 1000000000;
+
 bool grpc_timeout_parse(struct span value, int64_t *ret_ms)
 {
     static const struct {
@@ -115,7 +117,10 @@ bool grpc_timeout_parse(struct span value, int64_t *ret_ms)
     }
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         if (value.at[value.length - 1] == units[i].unit) {
-            *ret_ms = ((int64_t)number * units[i].ns + 999999) / 1000000;
+            /* Eight digits of hours are more than an int64_t of nanoseconds. */
+            int64_t most = TIMEOUT_MAX_NS / units[i].ns;
+            int64_t ns = (int64_t)number < most ? (int64_t)number * units[i].ns : TIMEOUT_MAX_NS;
+            *ret_ms = (ns + 999999) / 1000000;
             return true;
         }
     }
@@ -127,7 +132,7 @@ struct span grpc_timeout_format(int64_t ms, struct arena *arena)
     if (ms <= 99999999) {
         return span_of(arena_printf(arena, "%lldm", (long long)ms));
     }
-    int64_t seconds = ms / 1000;
+    int64_t seconds = (ms + 999) / 1000;
     return span_of(
         arena_printf(arena, "%lldS", (long long)(seconds <= 99999999 ? seconds : 99999999)));
 }

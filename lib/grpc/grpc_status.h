@@ -37,7 +37,8 @@ enum grpc_code grpc_code_read(struct span value);
  * cannot read. */
 struct span grpc_message_encode(struct span text, struct arena *arena);
 struct span grpc_message_decode(struct span text, struct arena *arena);
-/* grpc-timeout: 1 to 8 digits and one of H M S m u n; rounds up to a millisecond. */
+/* grpc-timeout: 1 to 8 digits and one of H M S m u n; rounds up to a millisecond; at
+ * most a year. */
 bool grpc_timeout_parse(struct span value, int64_t *ret_ms);
 struct span grpc_timeout_format(int64_t ms, struct arena *arena);
 
