@@ -153,14 +153,16 @@ static const struct entry *workload_behind(const struct compile *compile,
     }
     const struct pointers *bag =
         map_get(&compile->world->addresses, contest_address(address, into));
+    const struct entry *oldest = NULL;
     for (uint32_t i = 0; bag != NULL && i < bag->count; i++) {
         const struct entry *entry = bag->at[i];
         if (entry->object->kind == KIND_WORKLOAD &&
-            span_equal(entry->object->meta.namespace_name, namespace_name)) {
-            return entry;
+            span_equal(entry->object->meta.namespace_name, namespace_name) &&
+            (oldest == NULL || object_older(entry->object, oldest->object))) {
+            oldest = entry;
         }
     }
-    return NULL;
+    return oldest;
 }
 
 static void collect_slice_endpoint(struct compile *compile, const struct slice_endpoint *from,
@@ -247,7 +249,7 @@ static int compare_address(const struct address *a, const struct address *b)
     return order != 0 ? order : (int)a->port - (int)b->port;
 }
 
-/* By place, then address; of one address the ready copy first. */
+/* By place, then address; of one address the ready copy first, then the name that sorts first. */
 static int compare(const void *left, const void *right)
 {
     const struct collected *a = left;
@@ -259,7 +261,10 @@ static int compare(const void *left, const void *right)
     if (order == 0) {
         order = compare_address(&a->endpoint.address, &b->endpoint.address);
     }
-    return order != 0 ? order : (int)b->usable - (int)a->usable;
+    if (order == 0) {
+        order = (int)b->usable - (int)a->usable;
+    }
+    return order != 0 ? order : span_compare(a->endpoint.workload, b->endpoint.workload);
 }
 
 /* kube-proxy's rule: the ready ones; with none at all, those that still serve while they go. */

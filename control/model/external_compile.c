@@ -9,6 +9,7 @@
 #include "lib/xds/xds_phone.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /*
@@ -211,23 +212,45 @@ static bool load_ca(struct outside *outside)
     return outside->ca_pem.length > 0;
 }
 
+/* Names of services are not to be had: whoever may write an ExternalService would else take over
+ * the traffic of any service (as in ISTIO-2026-002). */
+static bool is_of_cluster(const struct world *world, struct span host)
+{
+    char text[CONTEST_BYTES];
+    int length = snprintf(text, sizeof(text), ".svc.%s", world->cluster_domain);
+    struct span services = span_make(text, (size_t)length);
+    bool wildcard = span_starts_with(host, SPAN("*."));
+    struct span tail = span_cut(host, wildcard ? 1 : 0, host.length);
+    return span_ends_with(host, services) || span_equal_text(host, world->cluster_domain) ||
+           span_equal_text(host, text + 1) || (wildcard && span_ends_with(services, tail));
+}
+
+static void compile_host(struct outside *outside, struct span host)
+{
+    char key[CONTEST_BYTES];
+    struct entry *entry = outside->entry;
+    const struct entry *winner = contest_winner(outside->world, contest_text("host", host, key));
+    if (is_of_cluster(outside->world, host)) {
+        conditions_set(&entry->conditions, CONDITION_OF_OBJECT, CONDITION_PROGRAMMED, false,
+                       "Invalid", "host %.*s is inside the cluster", SPAN_ARG(host));
+    } else if (winner != entry) {
+        conditions_set(&entry->conditions, CONDITION_OF_OBJECT, CONDITION_PROGRAMMED, false,
+                       "Conflicted", "host %.*s is that of %s", SPAN_ARG(host),
+                       winner != NULL ? winner->key : "nobody");
+    } else {
+        put_host(outside, host);
+    }
+}
+
 void external_compile(struct world *world, struct entry *entry)
 {
     const struct external_service_body *body = entry->object->body;
     struct outside outside = {.world = world, .entry = entry, .spec = &body->spec};
-    char key[CONTEST_BYTES];
     resource_table_begin(&entry->products);
     entry_judge_programmed(entry);
     bool good = load_ca(&outside);
     for (uint32_t i = 0; good && i < body->spec.hosts.count; i++) {
-        struct span host = body->spec.hosts.at[i];
-        const struct entry *winner = contest_winner(world, contest_text("host", host, key));
-        if (winner == entry) {
-            put_host(&outside, host);
-        } else {
-            conditions_set(&entry->conditions, CONDITION_OF_OBJECT, CONDITION_PROGRAMMED, false,
-                           "Conflicted", "host %.*s is that of %s", SPAN_ARG(host), winner->key);
-        }
+        compile_host(&outside, body->spec.hosts.at[i]);
     }
     resource_table_end(&world->table, &entry->products);
     arena_done(&outside.arena);

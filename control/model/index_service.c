@@ -69,6 +69,15 @@ static struct service *service_of(struct world *world, const struct entry *entry
     return service_get(world, entry->object->meta.namespace_name, entry->object->meta.name);
 }
 
+/* A TransportPolicy on a service shows at every service that shares a workload's port with it. */
+static void mark_around(struct world *world, struct service *service)
+{
+    service_mark_users(world, service);
+    if (service->realm->service_transport > 0) {
+        services_mark_realm(world, service->realm);
+    }
+}
+
 void index_service(struct world *world, struct entry *entry)
 {
     struct service *service = service_of(world, entry);
@@ -76,7 +85,7 @@ void index_service(struct world *world, struct entry *entry)
     realm_select(service->realm, service);
     each_virtual_address(service_spec_of(service), world, entry, contest_join);
     each_local_port(service_spec_of(service), world, entry, contest_join);
-    service_mark_users(world, service);
+    mark_around(world, service);
     index_mark_self(world, entry);
 }
 
@@ -87,7 +96,7 @@ void unindex_service(struct world *world, struct entry *entry)
     each_local_port(service_spec_of(service), world, entry, contest_leave);
     realm_unselect(service->realm, service);
     service->entry = NULL;
-    service_mark_users(world, service);
+    mark_around(world, service);
     index_mark_self(world, entry);
 }
 

@@ -83,6 +83,30 @@ void resource_table_begin(struct resource_producer *producer)
     }
 }
 
+static void producer_add(struct resource_producer *producer, struct resource_slot *slot)
+{
+    mem_grow(&producer->slots, &producer->capacity, producer->count + 1,
+             sizeof(producer->slots[0]));
+    producer->slots[producer->count++] = slot;
+    slot->producer = producer;
+}
+
+/* The earlier producer must not think the name stale when its turn comes. */
+static void producer_take(struct resource_producer *producer, struct resource_slot *slot)
+{
+    struct resource_producer *before = slot->producer;
+    for (size_t i = 0; i < before->count; i++) {
+        if (before->slots[i] == slot) {
+            before->slots[i] = before->slots[--before->count];
+            break;
+        }
+    }
+    producer_add(producer, slot);
+    for (uint32_t i = 0; i < slot->count; i++) {
+        slot->forms[i].fresh = false;
+    }
+}
+
 static struct resource_slot *slot_of(struct resource_table *table,
                                      struct resource_producer *producer, enum xds_type type,
                                      struct span name)
@@ -93,9 +117,9 @@ static struct resource_slot *slot_of(struct resource_table *table,
         slot->name = mem_text(name.at, name.length);
         slot->type = (uint8_t)type;
         map_put(&table->slots[type], span_of(slot->name), slot);
-        mem_grow(&producer->slots, &producer->capacity, producer->count + 1,
-                 sizeof(producer->slots[0]));
-        producer->slots[producer->count++] = slot;
+        producer_add(producer, slot);
+    } else if (slot->producer != producer) {
+        producer_take(producer, slot);
     }
     return slot;
 }

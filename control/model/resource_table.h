@@ -16,8 +16,10 @@ struct resource_form {
     bool fresh;
 };
 
+struct resource_producer;
 struct resource_slot {
     char *name;
+    struct resource_producer *producer; /* who made it last */
     struct resource_form *forms;
     uint32_t count;
     uint8_t type;
@@ -51,7 +53,7 @@ void resource_table_publish(struct resource_table *table);
 void resource_table_note(struct resource_table *table, enum xds_type type, struct span name);
 
 void resource_table_begin(struct resource_producer *producer);
-/* viewer: empty for everybody. A name belongs to the producer that made it first. */
+/* viewer: empty for everybody. A name that another producer made passes over to this one. */
 void resource_table_put(struct resource_table *table, struct resource_producer *producer,
                         enum xds_type type, struct span name, struct span viewer,
                         struct span bytes);

@@ -198,14 +198,16 @@ static const struct entry *workload_of(const struct world *world, const struct v
     if (named != NULL && is_account(named, viewer)) {
         return named;
     }
+    const struct entry *oldest = NULL;
     const struct realm *realm = realm_find(world, viewer->namespace_name);
     for (uint32_t i = 0; realm != NULL && i < realm->workloads.count; i++) {
         const struct entry *each = realm->workloads.at[i];
-        if (is_account(each, viewer) && has_address(each, viewer)) {
-            return each;
+        if (is_account(each, viewer) && has_address(each, viewer) &&
+            (oldest == NULL || object_older(each->object, oldest->object))) {
+            oldest = each;
         }
     }
-    return NULL;
+    return oldest;
 }
 
 static void put_mesh(const struct world *world, struct xds_workload *self)

@@ -221,7 +221,7 @@ static void show_route(struct text *text, const struct xds_route *route)
     if (route->per_try_timeout_ms > 0) {
         text_printf(text, " per-try=%lld", (long long)route->per_try_timeout_ms);
     }
-    if (route->retry_limit >= 0) {
+    if (route->action == XDS_ACTION_FORWARD && route->retry_limit >= 0) {
         text_printf(text, " retries=%d", route->retry_limit);
     }
     if (route->retry_on.length > 0) {
