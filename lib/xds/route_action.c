@@ -49,7 +49,7 @@ static void no_backend_write(Rt__RouteAction *action)
 }
 
 static void clusters_write(struct arena *scratch, Rt__RouteAction *action,
-                           const struct xds_route *route)
+                           const struct xds_route *route, bool for_grpc)
 {
     uint64_t weights = 0;
     for (uint32_t i = 0; i < route->cluster_count; i++) {
@@ -71,6 +71,10 @@ static void clusters_write(struct arena *scratch, Rt__RouteAction *action,
         ARENA_ARRAY(scratch, Rt__WeightedCluster__ClusterWeight *, route->cluster_count);
     for (uint32_t i = 0; i < route->cluster_count; i++) {
         weighted->clusters[i] = weight_write(scratch, &route->clusters[i]);
+    }
+    if (for_grpc && weights <= UINT32_MAX) {
+        /* Deprecated and optional, yet gRPC's C-core up to 1.51 takes 100 where it is not said. */
+        weighted->total_weight = wire_u32(scratch, (uint32_t)weights);
     }
     action->cluster_specifier_case = RT__ROUTE_ACTION__CLUSTER_SPECIFIER_WEIGHTED_CLUSTERS;
     action->weighted_clusters = weighted;
@@ -162,7 +166,7 @@ static Rt__RouteAction *forward_write(struct arena *scratch, const struct xds_ro
                                       bool for_grpc)
 {
     Rt__RouteAction *action = wire_new(scratch, &rt__route_action__descriptor);
-    clusters_write(scratch, action, route);
+    clusters_write(scratch, action, route, for_grpc);
     rewrite_write(scratch, action, route);
     if (route->rewrite_host.length > 0) {
         action->host_rewrite_specifier_case =

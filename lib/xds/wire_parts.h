@@ -19,13 +19,6 @@
 /* Where Remora's own messages are in a core.v3.Metadata. */
 #define REMORA_METADATA "remora.dev"
 
-/*
- * The cluster that stands for a backend which is not there: no control plane makes one of this
- * name, so Envoy answers 503 and gRPC clients UNAVAILABLE. The plain structs say it with an empty
- * name.
- */
-#define XDS_NO_CLUSTER "remora.dev/no-backend"
-
 Core__Metadata *metadata_write(struct arena *scratch, const ProtobufCMessage *message);
 /* The message in it, guarded; *ret NULL when there is none. */
 bool metadata_read(struct wire_reader *reader, const Core__Metadata *metadata,

@@ -42,6 +42,13 @@ struct xds_header_changes {
     uint32_t count;
 };
 
+/*
+ * What an empty cluster name is on the wire. Envoy answers 503 for a cluster that it does not know; a
+ * gRPC client asks for it, so a control plane should have an empty STATIC cluster of this name: else
+ * calls hang until the client's does-not-exist timer.
+ */
+#define XDS_NO_CLUSTER "remora.dev/no-backend"
+
 struct xds_weighted_cluster {
     struct span name; /* empty: an invalid backend, its share is answered 500 */
     uint32_t weight;

@@ -201,6 +201,23 @@ static void grpc_clients_get_neither_redirects_nor_the_newer_header_matchers(voi
     arena_done(&arena);
 }
 
+/* C-core 1.51 refuses weights that do not sum to 100 unless the sum is said; seen. */
+static void grpc_clients_are_told_the_sum_of_the_weights(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    const struct xds_weighted_cluster clusters[] = {{.name = SPAN("c"), .weight = 90},
+                                                    {.weight = 7}};
+    const struct xds_route route = {.clusters = clusters, .cluster_count = 2, .retry_limit = -1};
+    Rt__RouteConfiguration *message = routes_for_grpc(&arena, &route, 1);
+    const Rt__WeightedCluster *weighted =
+        message->virtual_hosts[0]->routes[0]->route->weighted_clusters;
+    assert_int_equal(weighted->total_weight->value, 97);
+    assert_string_equal(weighted->clusters[1]->name, XDS_NO_CLUSTER);
+    rt__route_configuration__free_unpacked(message, NULL);
+    arena_done(&arena);
+}
+
 static void weights_that_sum_to_nothing_become_one_backend_that_is_not_there(void **state)
 {
     (void)state;
@@ -230,6 +247,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_api_listener_has_the_router_and_asks_for_routes_over_the_same_stream),
         cmocka_unit_test(grpc_clients_get_a_prefix_of_segments_as_two_routes),
         cmocka_unit_test(grpc_clients_get_neither_redirects_nor_the_newer_header_matchers),
+        cmocka_unit_test(grpc_clients_are_told_the_sum_of_the_weights),
         cmocka_unit_test(weights_that_sum_to_nothing_become_one_backend_that_is_not_there),
     };
     return TEST_MAIN(cases, argc, argv);

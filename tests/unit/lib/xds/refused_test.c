@@ -292,7 +292,7 @@ static void tls_refused(const Tls__UpstreamTlsContext *tls, const char *wanted)
     cluster_refused(message, wanted);
 }
 
-static Tls__UpstreamTlsContext *tls_context(void)
+static Tls__UpstreamTlsContext *good_tls(void)
 {
     Tls__UpstreamTlsContext *tls = new_message(&tls__upstream_tls_context__descriptor);
     tls->common_tls_context = new_message(&tls__common_tls_context__descriptor);
@@ -306,24 +306,24 @@ static Tls__UpstreamTlsContext *tls_context(void)
 static void tls_that_would_not_verify_or_carries_keys_is_refused(void **state)
 {
     (void)state;
-    Tls__UpstreamTlsContext *tls = tls_context();
+    Tls__UpstreamTlsContext *tls = good_tls();
     tls_refused(tls, "no roots");
 
-    tls = tls_context();
+    tls = good_tls();
     tls->common_tls_context = NULL;
     tls_refused(tls, "common_tls_context");
 
-    tls = tls_context();
+    tls = good_tls();
     tls->common_tls_context->validation_context_type_case = 0;
     tls_refused(tls, "would not be verified");
 
-    tls = tls_context();
+    tls = good_tls();
     tls->common_tls_context->n_tls_certificates = 1;
     tls->common_tls_context->tls_certificates =
         ONE(void, new_message(&tls__tls_certificate__descriptor));
     tls_refused(tls, "tls_certificates");
 
-    tls = tls_context();
+    tls = good_tls();
     Tls__CertificateValidationContext *validation = tls->common_tls_context->validation_context;
     validation->trusted_ca = new_message(&core__data_source__descriptor);
     validation->trusted_ca->specifier_case = CORE__DATA_SOURCE__SPECIFIER_FILENAME;
@@ -331,7 +331,7 @@ static void tls_that_would_not_verify_or_carries_keys_is_refused(void **state)
     tls_refused(tls, "trusted_ca");
 
     /* A prefix would let in more than one identity says. */
-    tls = tls_context();
+    tls = good_tls();
     validation = tls->common_tls_context->validation_context;
     validation->ca_certificate_provider_instance =
         new_message(&tls__certificate_provider_plugin_instance__descriptor);
