@@ -66,6 +66,14 @@ class Demo:
         for member in self.members.values():
             member.wait_ready(30)
 
+    def start_guest(self):
+        """A caller without root and without redirection: its proxy listens where it is told (explicit mode)."""
+        pod = self.network.pod("guest-1", 59)
+        self.guest = meshes.Member(self.mesh, pod, "guest", "v1", NAMESPACE, "guest", {}, True)
+        self.guest.launch_proxy("--trust-domain", TRUST_DOMAIN, "--mode", "explicit", "--hbone", "false",
+                                "--outbound", "127.0.0.1:8001=web.shop:80", "--outbound", "127.0.0.1:8002=api.shop:80")
+        self.guest.wait_ready(30)
+
     def start_shopper(self):
         """The customer calls everybody, a few dozen times a second, until the demo ends."""
         pod = self.members["shopper-1"].pod
@@ -128,6 +136,10 @@ def check_itself(demo):
     secure = sum(value for key, value in inbound.items() if "remora_requests_total" in str(key) and "true" in str(key))
     assert secure > 0, "no request reached the API over mutual TLS"
     say("requests reached the API over mutual TLS")
+    for port, text in ((8001, "nginx"), (8002, "version")):
+        answer = demo.guest.curl(f"http://127.0.0.1:{port}/")
+        assert answer.status == 200 and text in answer.text, f"the guest got {answer.status} {answer.text!r}"
+    say("a guest in explicit mode, without redirection, reached nginx and the API")
     proxies = demo.remoractl("proxies")
     print(proxies.stdout, end="")
     assert proxies.returncode == 0, f"remoractl proxies: {proxies.stderr}"
@@ -154,6 +166,7 @@ def main():
             demo.start_control()
             say("starting six pods: nginx, Python v1 and v2, gRPC, Redis, a shopper; each with its sidecar")
             demo.start_members()
+            demo.start_guest()
             demo.start_shopper()
             say(f"manifests: {demo.manifests} (edit api-route.yaml and watch)")
             if words.once:

@@ -35,7 +35,7 @@ static void fit_descriptors(struct proxy_options *options)
     getrlimit(RLIMIT_NOFILE, &limit);
     rlim_t room = limit.rlim_cur > SPARE_DESCRIPTORS ? (limit.rlim_cur - SPARE_DESCRIPTORS) / 2 : 1;
     if (room < options->max_connections) {
-        LOG_WARN("process", "the limit of descriptors bounds connections",
+        LOG_INFO("process", "the limit of descriptors bounds connections",
                  LOG_NUMBER("descriptors", (int64_t)limit.rlim_cur),
                  LOG_NUMBER("connections", (int64_t)room));
         options->max_connections = (uint32_t)room;
@@ -106,6 +106,12 @@ bool process_ready(const struct process *process, const char **ret_why)
     if (!state.valid) {
         *ret_why = state.not_after_s == 0 ? "no certificate yet" : "the certificate has ended";
         return false;
+    }
+    for (uint32_t i = 0; i < process->worker_count; i++) {
+        if (!worker_turns(process->workers[i])) {
+            *ret_why = "a worker's loop is stuck";
+            return false;
+        }
     }
     *ret_why = "";
     return true;

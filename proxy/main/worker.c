@@ -1,5 +1,6 @@
 #include "proxy/main/worker.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
 #include "lib/stats/writer.h"
@@ -29,6 +30,7 @@ struct worker {
     struct worker_gauges gauges;
     struct timer look;
     atomic_uint live[FRONT_SIDES];
+    _Atomic int64_t looked_ns; /* when its loop last came round */
 };
 
 /* ---- Messages to the main thread ------------------------------------------------------------- */
@@ -238,6 +240,7 @@ static void on_look(struct timer *timer)
                               memory_order_relaxed);
     }
     worker_gauges_sample(&worker->gauges, worker->front);
+    atomic_store_explicit(&worker->looked_ns, loop_now_ns(worker->loop), memory_order_relaxed);
     timer_start(timer, LOOK_MS * NS_PER_MS);
 }
 
@@ -362,6 +365,7 @@ static bool worker_init(struct worker *worker)
     worker_gauges_init(&worker->gauges, observe_writer(scope->observe), worker->start.index);
     timer_init(&worker->look, worker->loop, on_look);
     timer_start(&worker->look, LOOK_MS * NS_PER_MS);
+    atomic_store(&worker->looked_ns, clock_now_ns());
     return listen_all(worker);
 }
 
@@ -421,6 +425,12 @@ struct worker *worker_create(const struct worker_start *start, char *reason, siz
 uint32_t worker_live(const struct worker *worker, enum front_side side)
 {
     return atomic_load_explicit(&worker->live[side], memory_order_relaxed);
+}
+
+bool worker_turns(const struct worker *worker)
+{
+    int64_t looked = atomic_load_explicit(&worker->looked_ns, memory_order_relaxed);
+    return clock_now_ns() - looked < WORKER_STUCK_MS * NS_PER_MS;
 }
 
 void worker_destroy(struct worker *worker)

@@ -10,6 +10,8 @@
 #include "proxy/front/front.h"
 #include "proxy/main/options.h"
 
+enum { WORKER_STUCK_MS = 10000 };
+
 struct worker;
 
 struct worker_start {
@@ -33,6 +35,8 @@ void worker_control_away(struct worker *worker, bool away);
 void worker_drain(struct worker *worker, bool outbound);
 /* Live downstream connections, as of the worker's last look (at most a second ago). */
 uint32_t worker_live(const struct worker *worker, enum front_side side);
+/* False when the worker's loop has not come round for WORKER_STUCK_MS. */
+bool worker_turns(const struct worker *worker);
 /*
  * Has the worker write something of its own: write runs in its thread, then on_report in the main
  * thread, exactly once, with the text, or with NULL when the worker is gone.
