@@ -136,9 +136,13 @@ struct daemon *daemon_start(struct loop *loop, const struct settings *settings, 
         return NULL;
     }
     source_start(daemon->source);
-    char address[ADDRESS_TEXT_BYTES];
-    address_format(xds_server_address(daemon->xds), address);
-    LOG_INFO("control", "listening", LOG_TEXT("xds", address),
+    char xds[ADDRESS_TEXT_BYTES];
+    char metrics[ADDRESS_TEXT_BYTES] = "off";
+    address_format(xds_server_address(daemon->xds), xds);
+    if (settings->metrics.family != 0) {
+        address_format(admin_server_metrics_address(daemon->admin), metrics);
+    }
+    LOG_INFO("control", "listening", LOG_TEXT("xds", xds), LOG_TEXT("metrics", metrics),
              LOG_TEXT("trust_domain", settings->trust_domain),
              LOG_TEXT("config_dir", settings->config_dir), LOG_TEXT("version", REMORA_VERSION));
     return daemon;

@@ -203,7 +203,9 @@ static void on_gone(void *owner, struct grpc_served *served)
     struct client *client = owner;
     struct xds_server *server = client->server;
     if (client->subscriber != NULL) {
-        LOG_INFO("xds", "proxy disconnected", LOG_SPAN("node", client->subscriber->node.id));
+        if (client->subscriber->knows_node) {
+            LOG_INFO("xds", "proxy disconnected", LOG_SPAN("node", client->subscriber->node.id));
+        }
         count(client);
         control_stats_change_for(server->options.stats, CONTROL_STAT_STREAMS, variant(client), -1);
         push_queue_leave(&client->push);
