@@ -174,6 +174,28 @@ void ads_respond(struct ads_rig *rig, enum xds_type type, const char *version,
     arena_done(&arena);
 }
 
+void ads_respond_with(struct ads_rig *rig, enum xds_type type, const char *name,
+                      const char *version, struct span bytes)
+{
+    struct arena arena = {0};
+    const struct xds_resource resource = {
+        .name = span_of(name),
+        .version = span_of(version),
+        .type_url = span_of(xds_type_url(type)),
+        .value = bytes,
+    };
+    const struct xds_response response = {
+        .type_url = resource.type_url,
+        .nonce = span_of(arena_printf(&arena, "n%u", ++rig->nonces)),
+        .version = resource.version,
+        .resources = &resource,
+        .resource_count = 1,
+    };
+    assert_non_null(rig->stream);
+    grpc_served_send(rig->stream, xds_response_encode(&response, rig->delta, &arena));
+    arena_done(&arena);
+}
+
 void ads_end_stream(struct ads_rig *rig, enum grpc_code code)
 {
     assert_non_null(rig->stream);
@@ -254,10 +276,9 @@ static const struct xds_client_events client_events = {
 
 /* ---- Both ------------------------------------------------------------------------------------ */
 
-void ads_open(struct ads_rig *rig, bool delta_unknown, bool state_of_the_world)
+void ads_open_bare(struct ads_rig *rig)
 {
-    *rig = (struct ads_rig){.delta_unknown = delta_unknown,
-                            .at = {.family = 4, .bytes = {127, 0, 0, 1}}};
+    *rig = (struct ads_rig){.at = {.family = 4, .bytes = {127, 0, 0, 1}}};
     rig->loop = loop_create();
     ads_server_open(rig);
     char target[ADDRESS_TEXT_BYTES];
@@ -265,6 +286,12 @@ void ads_open(struct ads_rig *rig, bool delta_unknown, bool state_of_the_world)
     rig->channel =
         grpc_channel_create(rig->loop, &(struct grpc_channel_options){.target = span_of(target)});
     assert_non_null(rig->channel);
+}
+
+void ads_open(struct ads_rig *rig, bool delta_unknown, bool state_of_the_world)
+{
+    ads_open_bare(rig);
+    rig->delta_unknown = delta_unknown;
     const struct xds_client_options options = {
         .node = {.id = SPAN("web-1"), .namespace_name = SPAN("shop")},
         .state_of_the_world = state_of_the_world,

@@ -41,6 +41,8 @@ struct ads_item {
 };
 
 void ads_open(struct ads_rig *rig, bool delta_unknown, bool state_of_the_world);
+/* Server and channel alone: the client is the case's. */
+void ads_open_bare(struct ads_rig *rig);
 void ads_done(struct ads_rig *rig);
 void ads_server_open(struct ads_rig *rig);
 void ads_server_close(struct ads_rig *rig);
@@ -53,6 +55,9 @@ void ads_assert_not_heard(struct ads_rig *rig, const char *part);
 /* A response with the next nonce ("n1", "n2", ...). */
 void ads_respond(struct ads_rig *rig, enum xds_type type, const char *version,
                  const struct ads_item *items, size_t count, const char *removed);
+/* The same with one real resource. */
+void ads_respond_with(struct ads_rig *rig, enum xds_type type, const char *name,
+                      const char *version, struct span bytes);
 void ads_end_stream(struct ads_rig *rig, enum grpc_code code);
 /* The owner holds it already. */
 void ads_hold(struct ads_rig *rig, enum xds_type type, const char *name, const char *version);
