@@ -45,6 +45,7 @@ void client_conn_http(struct client_conn *conn, bool http2)
     struct transport *transport = conn->transport;
     conn->transport = NULL;
     bool in_mesh = conn->origin.mtls && !conn->inner;
+    conn->origin.from_sidecar = in_mesh;
     conn->http = http2
                      ? http2_server_create(transport, &scope->limits, in_mesh, &http_events, conn)
                      : http1_server_create(transport, &scope->limits, in_mesh, &http_events, conn);

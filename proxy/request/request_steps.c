@@ -70,7 +70,8 @@ static void read_head(struct request *request)
 {
     const struct http_head *head = request->head;
     struct request_record *record = &request->record;
-    request_wishes_read(head, request->origin.direction, request->origin.mtls, &request->wishes);
+    request_wishes_read(head, request->origin.direction, request->origin.from_sidecar,
+                        &request->wishes);
     record->protocol = http_head_is_grpc(head)                              ? RECORD_GRPC
                        : head->version == 20 && !request->wishes.from_http1 ? RECORD_HTTP2
                                                                             : RECORD_HTTP1;
@@ -293,7 +294,7 @@ void request_send(struct request *request, struct attempt *attempt)
     struct forward_facts facts = {
         .direction = request->origin.direction,
         .to_mesh = attempt->to_mesh,
-        .from_mesh = request->origin.mtls,
+        .from_mesh = request->origin.from_sidecar,
         .https = request->origin.https,
         .route = request->route,
         .cluster = request->backend,
