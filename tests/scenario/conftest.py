@@ -65,3 +65,12 @@ def mesh(network):
     made = meshes.Mesh(network)
     made.start()
     return made
+
+
+@pytest.fixture(scope="module")
+def shared_mesh():
+    """One mesh for all tests of a file, for those that leave it as they found it."""
+    with networks.Network() as made_network:
+        made = meshes.Mesh(made_network)
+        made.start()
+        yield made

@@ -50,8 +50,11 @@ def _child(namespace, write_end, uid, gid, arguments):
             os.setresgid(gid, gid, gid)
             os.setresuid(uid, uid, uid)
             # The kernel's rules look at the user that makes the socket: only from here on.
-            result = _dial(*arguments)
-            # Leaving the namespace is no longer allowed, and not needed.
+            # Leaving the namespace is no longer allowed, and not needed: the process ends in here.
+            try:
+                result = _dial(*arguments)
+            except OSError as error:
+                result = [False, _errno_name(error), "", None]
             os.write(write_end, json.dumps(result).encode())
             os._exit(0)
     except OSError as error:

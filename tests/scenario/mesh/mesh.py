@@ -88,6 +88,12 @@ class Member:
         """(status, body) of the proxy's admin interface."""
         return metrics.get(self.pod, flags.ADMIN_PORT, path)
 
+    def wait_known(self, service, port=None):
+        """Until the proxy knows the service's address. Before that a call to it goes out as to a stranger."""
+        def look():
+            return '"phone_book":{' in self.admin(f"/explain?to={service.ip4}:{port or service.port}")[1]
+        wait.until(look, f"{self.name}: {service.name} is in the phone book")
+
     def curl(self, url, *words, **options):
         return clients.curl(self.pod, url, *words, **options)
 
