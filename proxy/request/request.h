@@ -25,6 +25,7 @@ struct request_origin {
     struct worker_scope *scope;
     uint8_t direction;         /* enum record_direction */
     bool mtls;                 /* the downstream is a verified peer */
+    bool from_sidecar;         /* the heads were written by that peer itself, not through a tunnel */
     bool https;                /* the client spoke TLS to us */
     struct span peer_identity; /* its SPIFFE id; empty without mTLS */
     struct address downstream;
