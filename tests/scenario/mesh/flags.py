@@ -37,8 +37,8 @@ def control_roots(state_dir):
 
 def token(state_dir, namespace, service_account):
     """Prints a join token for this service account."""
-    return [binary("remoractl"), "token", "--state-dir", state_dir, "--namespace", namespace, "--service-account",
-            service_account]
+    return [binary("remoractl"), "token", "create", "--state-dir", state_dir, "--namespace", namespace,
+            "--service-account", service_account]
 
 
 def proxy(member, control_address, roots, token_file, state_dir, *words):
