@@ -23,7 +23,7 @@ COLUMNS = {
     "redirect": [["proxy/redirect"], ["proxy/redirect/main"]],
     "control": [["control/object"], ["control/source"], ["control/model"],
                 ["control/serve", "control/inject"], ["control/admin", "control/main", "control/cli"]],
-    "bench": [["bench/load"], ["bench/load/main", "bench/floor"]],
+    "bench": [["bench/load"], ["bench/load/main", "bench/floor", "bench/preload"]],
 }
 
 
