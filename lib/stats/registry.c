@@ -218,6 +218,11 @@ struct span stats_label_value(const struct stats_series *series, size_t at)
     return label_key_value(series->key, at);
 }
 
+struct span stats_series_key(const struct stats_series *series)
+{
+    return series->key;
+}
+
 static uint64_t sum_numbers(const struct stats_series *series)
 {
     uint64_t sum = 0;

@@ -58,6 +58,8 @@ const struct stats_declaration *stats_declaration(const struct stats_registry *r
 size_t stats_label_count(const struct stats_registry *registry, unsigned stat);
 struct span stats_label_name(const struct stats_registry *registry, unsigned stat, size_t at);
 struct span stats_label_value(const struct stats_series *series, size_t at);
+/* Bytes that no other series has; the same when it comes again after it has expired. */
+struct span stats_series_key(const struct stats_series *series);
 
 /* Sums over the threads. */
 uint64_t stats_counter_value(const struct stats_series *series);
