@@ -7,6 +7,8 @@
 #include "lib/grpc/grpc_channel.h"
 #include "lib/net/resolver.h"
 #include "proxy/discovery/last_known_good.h"
+#include "proxy/discovery/load_reporter.h"
+#include "proxy/discovery/load_source.h"
 #include "proxy/identity/certificate_call.h"
 
 #include <errno.h>
@@ -29,6 +31,8 @@ struct control_link {
     struct certificate_call *certificate_call;
     struct apply *apply;
     struct last_known_good *last_known_good;
+    struct load_source load_source;
+    struct load_reporter *load_reporter; /* NULL without a channel */
     struct timer look;
     bool shows_certificate;
     bool subscribed;
@@ -178,6 +182,7 @@ static void on_snapshot(void *owner, struct snapshot *snapshot)
     const struct xds_workload *facts = &snapshot->workload->facts;
     struct rotation_window window = {.from = facts->renew_from, .to = facts->renew_to};
     workload_identity_set_window(link->identity, window, facts->certificate_lifetime_s);
+    load_source_snapshot(&link->load_source, snapshot);
     link->events->on_snapshot(link->owner, snapshot);
 }
 
@@ -203,6 +208,9 @@ static void on_state(void *owner, bool connected)
         }
     }
     link->connected = connected;
+    if (link->load_reporter != NULL) {
+        load_reporter_connected(link->load_reporter, connected);
+    }
     link->events->on_state(link->owner, connected);
 }
 
@@ -233,6 +241,15 @@ static bool make_last_known_good(struct control_link *link, char *reason, size_t
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
+static void make_load_reporter(struct control_link *link, const struct stats_registry *registry)
+{
+    const struct proxy_options *options = link->options;
+    struct load_report *report =
+        load_report_create(registry, options->node_id, options->version, &load_source_names,
+                           &link->load_source, loop_now_ns(link->loop));
+    link->load_reporter = load_reporter_create(link->channel, report);
+}
+
 static bool make_channel(struct control_link *link, char *reason, size_t reason_bytes)
 {
     if (link->options->control.length == 0) {
@@ -259,6 +276,7 @@ static bool make_channel(struct control_link *link, char *reason, size_t reason_
 }
 
 struct control_link *control_link_create(struct loop *loop, const struct proxy_options *options,
+                                         const struct stats_registry *registry,
                                          const struct control_link_events *events, void *owner,
                                          char *reason, size_t reason_bytes)
 {
@@ -278,6 +296,7 @@ struct control_link *control_link_create(struct loop *loop, const struct proxy_o
     }
     workload_identity_start(link->identity);
     if (link->channel != NULL) {
+        make_load_reporter(link, registry);
         timer_start(&link->look, LOOK_MS * NS_PER_MS);
     }
     return link;
@@ -289,6 +308,8 @@ void control_link_destroy(struct control_link *link)
         return;
     }
     timer_stop(&link->look);
+    load_reporter_destroy(link->load_reporter);
+    load_source_done(&link->load_source);
     certificate_call_destroy(link->certificate_call);
     last_known_good_close(link->last_known_good);
     apply_destroy(link->apply);

@@ -8,6 +8,7 @@
  * speaks again.
  */
 
+#include "lib/stats/registry.h"
 #include "proxy/discovery/apply.h"
 #include "proxy/identity/workload_identity.h"
 #include "proxy/main/options.h"
@@ -21,8 +22,12 @@ struct control_link_events {
     void (*on_state)(void *owner, bool connected);
 };
 
-/* NULL, and a text, when the options cannot work (files missing, names that make no identity). */
+/*
+ * The registry, which outlives the link, is what load reports tell of. NULL, and a text, when the
+ * options cannot work (files missing, names that make no identity).
+ */
 struct control_link *control_link_create(struct loop *loop, const struct proxy_options *options,
+                                         const struct stats_registry *registry,
                                          const struct control_link_events *events, void *owner,
                                          char *reason, size_t reason_bytes);
 void control_link_destroy(struct control_link *link);

@@ -230,8 +230,8 @@ int process_create(struct proxy_options *options, struct process **ret)
     if (!start_workers(process, reason, sizeof(reason))) {
         return fail(process, reason);
     }
-    process->link =
-        control_link_create(process->loop, options, &link_events, process, reason, sizeof(reason));
+    process->link = control_link_create(process->loop, options, process->registry, &link_events,
+                                        process, reason, sizeof(reason));
     if (process->link == NULL) {
         return fail(process, reason);
     }
