@@ -182,11 +182,12 @@ static bool is_ours(int fd)
 }
 
 /* Empty when there is no file; false when there is one that cannot be read. */
-static bool read_file(int folder, struct text *into)
+static bool read_file(int folder, struct text *into, bool *ret_there)
 {
     int fd = openat(folder, FILE_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    *ret_there = fd >= 0 || errno != ENOENT;
     if (fd < 0) {
-        return errno == ENOENT;
+        return false;
     }
     bool good = is_ours(fd);
     char *part = mem_alloc(65536);
@@ -232,12 +233,13 @@ static void restore_each(struct last_known_good *store, struct span file)
 static void restore(struct last_known_good *store)
 {
     struct text file = {0};
-    if (!read_file(store->folder, &file)) {
+    bool there = false;
+    if (read_file(store->folder, &file, &there)) {
+        restore_each(store, text_span(&file));
+    } else if (there) {
         store->counters.discarded++;
         LOG_WARN("state", "last known good cannot be read; left out",
                  LOG_TEXT("folder", store->path));
-    } else if (file.length > 0) {
-        restore_each(store, text_span(&file));
     }
     text_done(&file);
 }

@@ -9,16 +9,26 @@ struct process_admin {
     struct admin *admin;
 };
 
+/* One line: what is missing, and what the control plane or the way to it says of that. */
 static bool ready(void *owner, struct text *ret_why)
 {
     struct process_admin *self = owner;
+    struct control_link *link = self->process->link;
     const char *why = "";
-    bool is_ready = process_ready(self->process, &why);
-    text_add_text(ret_why, why);
-    if (!is_ready && !control_link_connected(self->process->link)) {
-        text_printf(ret_why, "; control plane: %s", control_link_error(self->process->link));
+    if (process_ready(self->process, &why)) {
+        return true;
     }
-    return is_ready;
+    text_add_text(ret_why, why);
+    struct workload_identity_state identity;
+    workload_identity_state(control_link_identity(link), &identity);
+    if (!identity.valid && identity.last_error[0] != '\0') {
+        text_printf(ret_why, "; certificate: %s", identity.last_error);
+    }
+    const char *error = control_link_error(link);
+    if (error[0] != '\0') {
+        text_printf(ret_why, "; control plane: %s", error);
+    }
+    return false;
 }
 
 static void before_stats(void *owner)
