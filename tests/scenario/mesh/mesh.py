@@ -1,5 +1,6 @@
 """A mesh: a control plane in a pod of its own, and members with sidecars, driven by a folder of manifests."""
 import os
+import signal
 
 from . import clients, flags, manifests, metrics, network as networks, wait
 
@@ -41,6 +42,7 @@ class Member:
         self.sidecar = sidecar
         self.app = None
         self.proxy = None
+        self.state_dir = None
 
     @property
     def identity(self):
@@ -65,8 +67,15 @@ class Member:
             file.write(mesh.issue_token(self.namespace, self.service_account))
         os.chown(token_file, networks.PROXY_UID, networks.PROXY_UID)
         os.chmod(token_file, 0o600)
+        self.state_dir = folder
         argv = flags.proxy(self, mesh.control_address, mesh.roots_file, token_file, folder, *words)
         self.proxy = self.pod.start(argv, "proxy", uid=networks.PROXY_UID)
+
+    def restart_proxy(self):
+        """Ends it and starts it on what it left: the same state, and the token that is there."""
+        self.proxy.signal(signal.SIGINT)
+        self.proxy.wait()
+        self.proxy = self.mesh.network.processes.start(self.proxy.argv, self.proxy.name)
 
     def is_ready(self):
         return metrics.get(self.pod, flags.HEALTH_PORT, flags.READY_PATH)[0] == 200
@@ -80,6 +89,11 @@ class Member:
 
     def metrics(self):
         return metrics.scrape(self.pod, flags.METRICS_PORT, flags.METRICS_PATH)
+
+    def why_not_ready(self):
+        """What the health port answers; "" when the proxy is ready."""
+        status, text = metrics.get(self.pod, flags.HEALTH_PORT, flags.READY_PATH)
+        return "" if status == 200 else text.strip()
 
     def wait_metric(self, wanted, name, **labels):
         return metrics.wait_total(self.pod, wanted, name, flags.METRICS_PORT, **labels)
@@ -124,6 +138,11 @@ class Mesh:
         with open(source, "rb") as roots, open(self.roots_file, "wb") as copy:
             copy.write(roots.read())
         os.chmod(self.roots_file, 0o644)
+
+    def kill_control(self):
+        """SIGKILL, as a machine that fails would have it."""
+        self.control.signal(signal.SIGKILL)
+        self.control.wait()
 
     def issue_token(self, namespace, service_account):
         done = self.control_pod.run(flags.token(self.state_dir, namespace, service_account), uid=networks.APP_UID)
