@@ -118,6 +118,18 @@ static void shorten_grpc_timeout(struct http_head *head, const struct forward_fa
     }
 }
 
+/* HTTP/1.0 may come without Host; it goes on as HTTP/1.1 or 2, which must name one (RFC 9112 3.2).
+ */
+static void fill_authority(struct http_head *head, const struct address *original_dst,
+                           struct arena *arena)
+{
+    if (head->authority.length == 0 && original_dst != NULL && original_dst->port != 0) {
+        char text[ADDRESS_TEXT_BYTES];
+        address_format(original_dst, text);
+        head->authority = arena_span(arena, span_of(text));
+    }
+}
+
 static void add_outbound(struct http_head *head, const struct forward_facts *facts,
                          struct arena *arena)
 {
@@ -129,6 +141,7 @@ static void add_outbound(struct http_head *head, const struct forward_facts *fac
             headers_add_token(&head->headers, HEADER_X_REMORA_HTTP, SPAN("1"));
         }
     }
+    fill_authority(head, facts->original_dst, arena);
     if (facts->route != NULL) {
         head->path = route_rewrite_path(facts->route, head->path, arena);
         if (facts->route->facts->rewrite_host.length > 0) {

@@ -37,6 +37,7 @@ struct forward_facts {
     struct span own_workload;                /* for x-remora-source: NAMESPACE/WORKLOAD */
     struct span own_identity, peer_identity; /* for x-forwarded-client-cert */
     const struct address *downstream;
+    const struct address *original_dst; /* outbound: the authority of a head without one */
 };
 
 /* The request head of one attempt. */

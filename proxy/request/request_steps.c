@@ -305,6 +305,7 @@ void request_send(struct request *request, struct attempt *attempt)
         .request_id = request->request_id,
         .peer_identity = request->origin.peer_identity,
         .downstream = &request->origin.downstream,
+        .original_dst = &request->origin.original_dst,
     };
     if (attempt->to_mesh) {
         facts.own_workload =
