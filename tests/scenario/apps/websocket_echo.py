@@ -1,4 +1,7 @@
-"""A WebSocket server that answers each message with it: websocket_echo.py PORT VERSION"""
+"""A WebSocket server that answers each message with it: websocket_echo.py PORT VERSION
+
+The message "close CODE REASON" closes with these.
+"""
 import asyncio
 import sys
 
@@ -7,6 +10,10 @@ import websockets
 
 async def echo(connection):
     async for message in connection:
+        if isinstance(message, str) and message.startswith("close "):
+            _, code, reason = message.split(" ", 2)
+            await connection.close(int(code), reason)
+            return
         await connection.send(message)
 
 

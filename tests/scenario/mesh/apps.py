@@ -36,6 +36,16 @@ def grpc_echo(pod, port=9000, version="v1"):
     return App(pod, port, _python(pod, "grpc_echo.py", "grpc", port, version), version)
 
 
+def raw_http(pod, port=8070):
+    """Answers with the request's head, byte for byte; see apps/raw_http.py."""
+    return App(pod, port, _python(pod, "raw_http.py", "raw", port))
+
+
+def half_close(pod, port=7070):
+    """Counts bytes until the client's end, then answers; see apps/half_close.py."""
+    return App(pod, port, _python(pod, "half_close.py", "half-close", port))
+
+
 def websocket_echo(pod, port=8090, version="v1"):
     return App(pod, port, _python(pod, "websocket_echo.py", "websocket", port, version), version)
 
@@ -45,7 +55,7 @@ def nginx(pod, port=8080, version="v1", lines="", http2=False):
 
     http2: HTTP/2 without TLS on the port, and no HTTP/1.
     """
-    folder = pod.network.make_folder(f"{pod.short_name}-nginx", APP_UID)
+    folder = pod.network.make_folder(f"{pod.short_name}-nginx-{port}", APP_UID)
     with open(os.path.join(folder, "nginx.conf"), "w", encoding="ascii") as file:
         file.write(textwrap.dedent(f"""\
             daemon off;
