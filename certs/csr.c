@@ -120,6 +120,15 @@ bool csr_from_text(struct span text, struct text *ret_der, const char **ret_reas
         OPENSSL_free(header);
         OPENSSL_free(bytes);
     }
+    if (good && PEM_read_bio(bio, &name, &header, &bytes, &length) == 1) {
+        /* Which of the two was meant? */
+        *ret_reason = "more than one PEM block";
+        text_clear(ret_der);
+        good = false;
+        OPENSSL_free(name);
+        OPENSSL_free(header);
+        OPENSSL_free(bytes);
+    }
     BIO_free(bio);
     ERR_clear_error();
     return good;
