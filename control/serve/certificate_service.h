@@ -8,7 +8,7 @@
 
 /*
  * /istio.v1.auth.IstioCertificateService/CreateCertificate: signs for a caller the identity that it
- * has proven, and nothing else; whom its metadata would impersonate is not read. Each certificate
+ * has proven, and nothing else; one that asks by metadata for another is refused. Each certificate
  * and each refusal is a log line and a count.
  */
 enum { CERTIFICATE_REQUEST_BYTES = 64 * 1024, CERTIFICATE_ANSWER_TEXT_BYTES = 256 };
