@@ -1,8 +1,7 @@
 #include "control/object/field.h"
 #include "control/object/value.h"
+#include "lib/base/pattern.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,15 +136,13 @@ const char *check_path(struct span text)
 
 const char *check_regex(struct span text)
 {
-    int code = 0;
-    size_t where = 0;
-    if (text.length == 0 || text.length > 1024) {
-        return "must be a regular expression of at most 1024 bytes";
+    const char *reason = NULL;
+    if (text.length == 0) {
+        return "must be a regular expression";
     }
-    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)text.at, text.length, PCRE2_NEVER_BACKSLASH_C,
-                                         &code, &where, NULL);
-    pcre2_code_free(compiled);
-    return compiled != NULL ? NULL : "is no regular expression";
+    struct pattern *pattern = pattern_create(text, &reason);
+    pattern_destroy(pattern);
+    return reason;
 }
 
 const char *check_trust_domain(struct span text)

@@ -132,7 +132,7 @@ field_check check_label_value;    /* at most 63 */
 field_check check_header_name;    /* RFC 9110 token, at most 256 */
 field_check check_header_value;   /* no control bytes, at most 4096 */
 field_check check_path;           /* begins with "/", printable, no "//", "/../", "?" or "#" */
-field_check check_regex;          /* PCRE2 takes it, at most 1024 */
+field_check check_regex;          /* lib/base/pattern takes it */
 field_check check_trust_domain;   /* [a-z0-9.-_], at most 255 */
 field_check check_http_method;    /* one of the registered nine */
 field_check check_retry_on;       /* a word of traffic.md RT-2, or a status 400-599 */

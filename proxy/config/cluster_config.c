@@ -1,6 +1,7 @@
 #include "proxy/config/cluster_config.h"
 
 #include "lib/base/memory.h"
+#include "proxy/config/config_limits.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,8 @@ static void say64(int64_t *value, int64_t otherwise)
 {
     if (*value < 0) {
         *value = otherwise;
+    } else if (*value > CONFIG_MS_MOST) {
+        *value = CONFIG_MS_MOST;
     }
 }
 
@@ -66,8 +69,9 @@ static bool check(const struct xds_cluster *facts, struct xds_error *ret_error)
     const char *what = NULL;
     if (facts->name.length == 0) {
         what = "has no name";
-    } else if (facts->lb > XDS_LB_MAGLEV || facts->tls > XDS_TLS_ORIGINATE) {
-        what = "has an unknown balancer or TLS mode";
+    } else if (facts->type > XDS_CLUSTER_ORIGINAL_DST || facts->lb > XDS_LB_MAGLEV ||
+               facts->tls > XDS_TLS_ORIGINATE || facts->protocol > XDS_PROTOCOL_OPAQUE) {
+        what = "has an unknown type, balancer, TLS mode or protocol";
     } else if (facts->http2_per_endpoint == 0 || facts->http2_streams == 0) {
         what = "allows no connection or no stream";
     } else if (facts->retry_budget_window_ms == 0 || facts->ewma_decay_ms == 0) {
@@ -78,6 +82,25 @@ static bool check(const struct xds_cluster *facts, struct xds_error *ret_error)
                  what);
     }
     return what == NULL;
+}
+
+/* Only a name that is to be resolved may stand for an address. */
+static bool check_endpoints(const struct xds_cluster *facts, const struct xds_endpoints *endpoints,
+                            struct xds_error *ret_error)
+{
+    bool names = facts->type == XDS_CLUSTER_STRICT_DNS || facts->type == XDS_CLUSTER_LOGICAL_DNS;
+    for (uint32_t i = 0; i < endpoints->locality_count; i++) {
+        const struct xds_locality *locality = &endpoints->localities[i];
+        for (uint32_t e = 0; e < locality->endpoint_count; e++) {
+            const struct xds_endpoint *endpoint = &locality->endpoints[e];
+            if (endpoint->address.family == 0 && !(names && endpoint->hostname.length > 0)) {
+                snprintf(ret_error->text, sizeof(ret_error->text),
+                         "cluster %.*s has an endpoint without an address", SPAN_ARG(facts->name));
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 static void copy_spans(struct xds_cluster *facts, struct arena *arena)
@@ -147,7 +170,10 @@ struct cluster_config *cluster_config_create(const struct xds_cluster *facts,
                                              const struct xds_endpoints *endpoints,
                                              struct xds_error *ret_error)
 {
-    if (!check(facts, ret_error)) {
+    const struct xds_endpoints *own = facts->inline_endpoints;
+    endpoints = own != NULL ? own : endpoints;
+    if (!check(facts, ret_error) ||
+        (endpoints != NULL && !check_endpoints(facts, endpoints, ret_error))) {
         return NULL;
     }
     struct cluster_config *cluster = NEW(struct cluster_config);
@@ -156,9 +182,7 @@ struct cluster_config *cluster_config_create(const struct xds_cluster *facts,
     cluster->facts = *facts;
     fill_defaults(&cluster->facts);
     copy_spans(&cluster->facts, &cluster->arena);
-    if (facts->inline_endpoints != NULL) {
-        copy_endpoints(cluster, facts->inline_endpoints);
-    } else if (endpoints != NULL) {
+    if (endpoints != NULL) {
         copy_endpoints(cluster, endpoints);
     }
     return cluster;

@@ -3,6 +3,7 @@
 #include "lib/base/map.h"
 #include "lib/base/memory.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* In-cluster names end so, and are not kept: they follow from the entry's name. */
@@ -33,14 +34,14 @@ struct book_slot {
 struct phone_book {
     struct refcount references;
     struct arena arena;
-    struct book_entry *entries;
+    struct book_entry *entries; /* services and external hosts by name, then workloads */
     size_t entry_count;
+    size_t named_count; /* without workloads */
     struct book_port *ports;
     size_t port_count;
     struct book_slot *slots; /* open addressing by IP */
     size_t slot_mask;
-    struct map hosts; /* EXTERNAL host or "*.suffix" -> book_entry */
-    struct map names; /* "shop/api" -> book_entry */
+    struct map hosts; /* EXTERNAL host or "*.suffix", lower case -> book_entry */
     size_t *locals;   /* indexes of ports with a local port, as entry << 16 | port */
     size_t local_count;
 };
@@ -57,11 +58,33 @@ static struct span derived_host(struct span name, struct arena *arena)
 
 static bool host_is_derived(const struct xds_phone_entry *entry)
 {
-    struct arena scratch = {0};
-    bool same = entry->kind == XDS_PHONE_SERVICE &&
-                span_equal(entry->host, derived_host(entry->name, &scratch));
-    arena_done(&scratch);
-    return same;
+    size_t slash = span_find_byte(entry->name, '/');
+    size_t service = entry->name.length - slash - 1;
+    return entry->kind == XDS_PHONE_SERVICE && slash < entry->name.length &&
+           entry->host.length == entry->name.length + sizeof(service_suffix) - 1 &&
+           span_ends_with(entry->host, span_of(service_suffix)) &&
+           span_equal(span_cut(entry->host, 0, service),
+                      span_cut(entry->name, slash + 1, entry->name.length)) &&
+           entry->host.at[service] == '.' &&
+           span_equal(span_cut(entry->host, service + 1, entry->name.length),
+                      span_cut(entry->name, 0, slash));
+}
+
+/* Without the dot that ends an absolute name. False: no host name, or too long for one. */
+static bool lower_host(struct span host, char *into, struct span *ret)
+{
+    if (host.length > 0 && host.at[host.length - 1] == '.') {
+        host.length--;
+    }
+    if (host.length == 0 || host.length > HOST_BYTES) {
+        return false;
+    }
+    for (size_t i = 0; i < host.length; i++) {
+        char byte = host.at[i];
+        into[i] = (char)(byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte);
+    }
+    *ret = span_make(into, host.length);
+    return true;
 }
 
 static struct book_slot *slot_for(const struct phone_book *book, const struct address *address)
@@ -97,12 +120,14 @@ static size_t add_hosts(struct phone_book *book, const struct xds_phone_entry *f
                         struct book_entry *entry)
 {
     size_t conflicts = 0;
+    char lower[HOST_BYTES];
     for (uint32_t i = 0; from->kind == XDS_PHONE_EXTERNAL && i < from->host_count; i++) {
-        if (map_get(&book->hosts, from->hosts[i]) != NULL) {
+        struct span host;
+        if (!lower_host(from->hosts[i], lower, &host) || map_get(&book->hosts, host) != NULL) {
             conflicts++;
             continue;
         }
-        map_put(&book->hosts, from->hosts[i], entry);
+        map_put(&book->hosts, host, entry);
     }
     return conflicts;
 }
@@ -141,8 +166,9 @@ static size_t add_entry(struct phone_book *book, const struct xds_phone_entry *f
     entry->host = host_is_derived(from) ? NULL : arena_text(&book->arena, from->host);
     if (from->kind == XDS_PHONE_WORKLOAD) {
         entry->workload = copy_workload(book, &from->workload);
+    } else {
+        book->named_count++;
     }
-    map_put(&book->names, entry->name, entry);
     add_ports(book, from, entry, index);
     return add_addresses(book, from, index) + add_hosts(book, from, entry);
 }
@@ -154,6 +180,15 @@ static size_t table_size(size_t addresses)
         size *= 2;
     }
     return size;
+}
+
+/* The order in which entries take addresses and are found by name. */
+static int compare_entries(const void *a, const void *b)
+{
+    const struct xds_phone_entry *one = *(const struct xds_phone_entry *const *)a;
+    const struct xds_phone_entry *other = *(const struct xds_phone_entry *const *)b;
+    int kinds = (one->kind == XDS_PHONE_WORKLOAD) - (other->kind == XDS_PHONE_WORKLOAD);
+    return kinds != 0 ? kinds : span_compare(one->name, other->name);
 }
 
 struct phone_book *phone_book_create(const struct xds_phone_entry *const *entries, size_t count,
@@ -173,16 +208,21 @@ struct phone_book *phone_book_create(const struct xds_phone_entry *const *entrie
     refcount_init(&book->references);
     arena_init(&book->arena);
     map_init(&book->hosts);
-    map_init_borrowed(&book->names);
     book->entries = mem_array(count + 1, sizeof(struct book_entry));
     book->ports = mem_array(ports + 1, sizeof(struct book_port));
     book->locals = mem_array(locals + 1, sizeof(size_t));
     book->slot_mask = table_size(addresses) - 1;
     book->slots = mem_array(book->slot_mask + 1, sizeof(struct book_slot));
+    const struct xds_phone_entry **sorted = mem_array(count + 1, sizeof(*sorted));
+    if (count > 0) {
+        memcpy(sorted, entries, count * sizeof(*sorted));
+        qsort(sorted, count, sizeof(*sorted), compare_entries);
+    }
     size_t conflicts = 0;
     for (size_t i = 0; i < count; i++) {
-        conflicts += add_entry(book, entries[i]);
+        conflicts += add_entry(book, sorted[i]);
     }
+    mem_free(sorted);
     *ret_conflicts = conflicts;
     return book;
 }
@@ -199,7 +239,6 @@ void phone_book_unref(struct phone_book *book)
         return;
     }
     map_done(&book->hosts);
-    map_done(&book->names);
     mem_free(book->entries);
     mem_free(book->ports);
     mem_free(book->locals);
@@ -246,20 +285,21 @@ static bool find_port(const struct phone_book *book, const struct book_entry *en
 }
 
 static bool find_workload_port(const struct phone_book *book, const struct book_entry *entry,
-                               uint16_t port, struct arena *arena, struct phone_number *ret)
+                               const struct address *to, struct arena *arena,
+                               struct phone_number *ret)
 {
     fill_number(entry, NULL, arena, ret);
-    ret->port = port;
+    ret->port = to->port;
     ret->protocol = entry->workload->protocol;
     for (uint32_t i = 0; i < entry->port_count; i++) {
         const struct book_port *line = &book->ports[entry->ports + i];
-        if (line->port == port) {
+        if (line->port == to->port) {
             ret->protocol = line->protocol;
         }
     }
-    /* One workload answers on many ports: the one that was dialled counts. */
+    /* One workload answers on many ports, and in two families: what was dialled counts. */
     struct xds_endpoint *workload = arena_dup(arena, entry->workload, sizeof(*entry->workload));
-    workload->address.port = port;
+    workload->address = *to;
     workload->protocol = ret->protocol;
     ret->workload = workload;
     return true;
@@ -274,7 +314,7 @@ bool phone_book_find(const struct phone_book *book, const struct address *to, st
     }
     const struct book_entry *entry = &book->entries[slot->entry];
     if (entry->kind == XDS_PHONE_WORKLOAD) {
-        return find_workload_port(book, entry, to->port, arena, ret_number);
+        return find_workload_port(book, entry, to, arena, ret_number);
     }
     return find_port(book, entry, to->port, arena, ret_number);
 }
@@ -287,15 +327,11 @@ bool phone_book_has_ip(const struct phone_book *book, const struct address *to)
 bool phone_book_find_host(const struct phone_book *book, struct span host, uint16_t port,
                           struct arena *arena, struct phone_number *ret_number)
 {
-    char lower[HOST_BYTES + 3];
-    if (host.length == 0 || host.length > HOST_BYTES) {
+    char lower[HOST_BYTES];
+    if (!lower_host(host, lower, &host)) {
         return false;
     }
-    for (size_t i = 0; i < host.length; i++) {
-        char byte = host.at[i];
-        lower[i] = (char)(byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte);
-    }
-    const struct book_entry *entry = map_get(&book->hosts, span_make(lower, host.length));
+    const struct book_entry *entry = map_get(&book->hosts, host);
     /* "*.suffix" stands for one or more labels; the longest suffix is met first. */
     for (size_t i = 1; entry == NULL && i + 1 < host.length; i++) {
         if (lower[i] == '.') {
@@ -306,11 +342,30 @@ bool phone_book_find_host(const struct phone_book *book, struct span host, uint1
     return entry != NULL && find_port(book, entry, port, arena, ret_number);
 }
 
+static const struct book_entry *search(const struct phone_book *book, struct span name)
+{
+    size_t low = 0;
+    size_t high = book->named_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = span_compare(book->entries[middle].name, name);
+        if (order == 0) {
+            return &book->entries[middle];
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return NULL;
+}
+
 /* "api.shop.svc.cluster.local" and "api.shop" are both "shop/api". */
 static const struct book_entry *find_name(const struct phone_book *book, struct span name)
 {
     if (span_find_byte(name, '/') < name.length) {
-        return map_get(&book->names, name);
+        return search(book, name);
     }
     if (span_ends_with(name, span_of(service_suffix))) {
         name = span_cut(name, 0, name.length - (sizeof(service_suffix) - 1));
@@ -320,7 +375,7 @@ static const struct book_entry *find_name(const struct phone_book *book, struct 
     struct span turned =
         span_of(arena_printf(&scratch, "%.*s/%.*s", SPAN_ARG(span_cut(name, dot + 1, name.length)),
                              SPAN_ARG(span_cut(name, 0, dot))));
-    const struct book_entry *entry = map_get(&book->names, turned);
+    const struct book_entry *entry = search(book, turned);
     arena_done(&scratch);
     return entry;
 }
@@ -329,8 +384,7 @@ bool phone_book_find_service(const struct phone_book *book, struct span name, ui
                              struct arena *arena, struct phone_number *ret_number)
 {
     const struct book_entry *entry = find_name(book, name);
-    return entry != NULL && entry->kind != XDS_PHONE_WORKLOAD &&
-           find_port(book, entry, port, arena, ret_number);
+    return entry != NULL && find_port(book, entry, port, arena, ret_number);
 }
 
 bool phone_book_next_local(const struct phone_book *book, size_t *at, struct arena *arena,

@@ -25,8 +25,10 @@ struct phone_number {
     const struct xds_endpoint *workload; /* XDS_PHONE_WORKLOAD only */
 };
 
-/* Entries are copied. Later entries with an address or host already taken lose; *ret_conflicts
- * counts. */
+/*
+ * Entries are copied. An address or host that several claim goes to the first by name, workloads
+ * last, whatever the order of the list; *ret_conflicts counts the claims that lost.
+ */
 struct phone_book *phone_book_create(const struct xds_phone_entry *const *entries, size_t count,
                                      size_t *ret_conflicts);
 struct phone_book *phone_book_ref(struct phone_book *book);

@@ -2,41 +2,64 @@
 
 /* What a route does to a request: path, redirect target, header fields. */
 
-/* The part of the path behind the matched prefix, "/" at the join exactly once. */
+static bool begins_with_slash(struct span text)
+{
+    return text.length > 0 && text.at[0] == '/';
+}
+
+/* "/a//b" below "/a" must not become "//b", which reads like another host. */
+static struct span without_slashes(struct span text)
+{
+    while (begins_with_slash(text)) {
+        text = span_cut(text, 1, text.length);
+    }
+    return text;
+}
+
+static struct span without_last_slashes(struct span text)
+{
+    while (text.length > 0 && text.at[text.length - 1] == '/') {
+        text.length--;
+    }
+    return text;
+}
+
+/*
+ * The path with another prefix, as HTTPPathModifier has it: segments are replaced, "/" at the join
+ * exactly once, and the result begins with exactly one.
+ */
 static struct span join_prefix(const struct route *route, struct span path, struct arena *arena)
 {
-    struct span prefix = route->facts->path;
+    struct span prefix = without_last_slashes(route->facts->path);
     struct span to = route->facts->rewrite_path;
-    while (prefix.length > 0 && prefix.at[prefix.length - 1] == '/') {
-        prefix.length--;
-    }
     struct span rest = span_cut(path, prefix.length, path.length);
-    if (rest.length > 0 && rest.at[0] == '/') {
-        while (to.length > 0 && to.at[to.length - 1] == '/') {
-            to.length--;
-        }
+    if (begins_with_slash(rest)) {
+        to = without_last_slashes(to);
     }
-    if (rest.length == 0 && to.length == 0) {
-        return SPAN("/");
+    const char *slash = begins_with_slash(to) ? "" : "/";
+    if (to.length == 0) {
+        rest = without_slashes(rest);
     }
-    return span_of(arena_printf(arena, "%.*s%.*s", SPAN_ARG(to), SPAN_ARG(rest)));
+    return span_of(arena_printf(arena, "%s%.*s%.*s", slash, SPAN_ARG(to), SPAN_ARG(rest)));
 }
 
 struct span route_rewrite_path(const struct route *route, struct span path, struct arena *arena)
 {
-    if (route->facts->rewrite == XDS_REWRITE_NONE) {
+    const struct xds_route *facts = route->facts;
+    /* "*" is the server itself (OPTIONS), and no path. */
+    if (facts->rewrite == XDS_REWRITE_NONE || !begins_with_slash(path)) {
         return path;
     }
     size_t question = span_find_byte(path, '?');
     struct span query = span_cut(path, question, path.length);
     struct span bare = span_cut(path, 0, question);
-    struct span changed = route->facts->rewrite == XDS_REWRITE_FULL
-                              ? route->facts->rewrite_path
-                              : join_prefix(route, bare, arena);
-    if (query.length == 0) {
-        return changed;
+    struct span changed = join_prefix(route, bare, arena);
+    if (facts->rewrite == XDS_REWRITE_FULL) {
+        changed = begins_with_slash(facts->rewrite_path) ? facts->rewrite_path : SPAN("/");
     }
-    return span_of(arena_printf(arena, "%.*s%.*s", SPAN_ARG(changed), SPAN_ARG(query)));
+    return query.length == 0
+               ? changed
+               : span_of(arena_printf(arena, "%.*s%.*s", SPAN_ARG(changed), SPAN_ARG(query)));
 }
 
 static uint16_t default_port(struct span scheme)
@@ -63,10 +86,13 @@ struct span route_redirect_location(const struct route *route, const struct http
     struct span scheme = facts->redirect_scheme.length > 0 ? facts->redirect_scheme : head->scheme;
     struct span host = facts->redirect_host;
     uint16_t said_port = 0;
-    if (host.length == 0 && !http_authority_split(head->authority, &host, &said_port)) {
-        host = head->authority;
-    }
     struct span path = route_rewrite_path(route, head->path, arena);
+    if (!begins_with_slash(path)) {
+        path = SPAN("/");
+    }
+    if (host.length == 0 && !http_authority_split(head->authority, &host, &said_port)) {
+        return path; /* HTTP/1.0 without a Host: relative to whatever the client thinks it is */
+    }
     uint16_t port = redirect_port(facts, listener_port);
     if (port == 0 || port == default_port(scheme)) {
         return span_of(arena_printf(arena, "%.*s://%.*s%.*s", SPAN_ARG(scheme), SPAN_ARG(host),

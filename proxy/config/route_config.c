@@ -1,11 +1,25 @@
 #include "proxy/config/route_prepared.h"
 
 #include "lib/base/memory.h"
+#include "proxy/config/config_limits.h"
 
 #include <stdio.h>
 
 /* Building and life of prepared routes; matching is in route_match.c, changing in route_change.c.
  */
+
+static bool prepare_pattern(struct pattern **to, struct span expression,
+                            struct xds_error *ret_error)
+{
+    const char *reason = "";
+    *to = pattern_create(expression, &reason);
+    if (*to == NULL) {
+        int shown = expression.length < 100 ? (int)expression.length : 100;
+        snprintf(ret_error->text, sizeof(ret_error->text), "regular expression \"%.*s\": %s", shown,
+                 expression.at, reason);
+    }
+    return *to != NULL;
+}
 
 static bool prepare_field(struct prepared_field *to, const struct xds_field_match *from,
                           struct xds_error *ret_error)
@@ -13,8 +27,7 @@ static bool prepare_field(struct prepared_field *to, const struct xds_field_matc
     to->facts = from;
     to->token = header_token_of(from->name);
     if (from->kind == XDS_MATCH_REGEX) {
-        to->pattern = pattern_create(from->value, ret_error);
-        return to->pattern != NULL;
+        return prepare_pattern(&to->pattern, from->value, ret_error);
     }
     return true;
 }
@@ -43,8 +56,11 @@ static bool check_route(const struct xds_route *route, struct xds_error *ret_err
         what = "a redirect's status is 301, 302, 303, 307 or 308";
     } else if (route->action == XDS_ACTION_DIRECT && (route->status < 200 || route->status > 599)) {
         what = "a direct answer's status is 200 to 599";
-    } else if (route->timeout_ms < 0 || route->per_try_timeout_ms < 0) {
-        what = "a timeout is negative";
+    } else if (route->timeout_ms < 0 || route->timeout_ms > CONFIG_MS_MOST ||
+               route->per_try_timeout_ms < 0 || route->per_try_timeout_ms > CONFIG_MS_MOST) {
+        what = "a timeout is negative or longer than ten years";
+    } else if (route->rewrite == XDS_REWRITE_PREFIX && route->path_kind == XDS_PATH_REGEX) {
+        what = "a regular expression has no prefix to be replaced";
     }
     if (what != NULL) {
         snprintf(ret_error->text, sizeof(ret_error->text), "route %.*s: %s", SPAN_ARG(route->name),
@@ -64,11 +80,8 @@ static bool prepare_route(struct prepared_route *to, const struct xds_route *fro
     for (uint32_t i = 0; i < from->cluster_count; i++) {
         to->route.weight += from->clusters[i].weight;
     }
-    if (from->path_kind == XDS_PATH_REGEX) {
-        to->path = pattern_create(from->path, ret_error);
-        if (to->path == NULL) {
-            return false;
-        }
+    if (from->path_kind == XDS_PATH_REGEX && !prepare_pattern(&to->path, from->path, ret_error)) {
+        return false;
     }
     return prepare_fields(&to->headers, from->headers, from->header_count, arena, ret_error) &&
            prepare_fields(&to->queries, from->queries, from->query_count, arena, ret_error);

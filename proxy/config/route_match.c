@@ -1,62 +1,86 @@
 #include "proxy/config/route_prepared.h"
 
-static bool text_matches(const struct prepared_field *field, struct span text)
+static enum pattern_result yes_if(bool matches)
+{
+    return matches ? PATTERN_YES : PATTERN_NO;
+}
+
+static enum pattern_result text_matches(const struct prepared_field *field, struct span text)
 {
     struct span wanted = field->facts->value;
     switch ((enum xds_match_kind)field->facts->kind) {
     case XDS_MATCH_EXACT:
-        return span_equal(text, wanted);
+        return yes_if(span_equal(text, wanted));
     case XDS_MATCH_PREFIX:
-        return span_starts_with(text, wanted);
+        return yes_if(span_starts_with(text, wanted));
     case XDS_MATCH_SUFFIX:
-        return span_ends_with(text, wanted);
+        return yes_if(span_ends_with(text, wanted));
     case XDS_MATCH_CONTAINS:
-        return span_find(text, wanted) < text.length || wanted.length == 0;
+        return yes_if(span_find(text, wanted) < text.length || wanted.length == 0);
     case XDS_MATCH_REGEX:
-        return pattern_matches(field->pattern, text);
+        return pattern_match(field->pattern, text);
     case XDS_MATCH_PRESENT:
-        return true;
+        return PATTERN_YES;
     }
-    return false;
+    return PATTERN_UNKNOWN;
+}
+
+static bool same_name(const struct prepared_field *field, const struct header *header)
+{
+    if (field->token != HEADER_UNKNOWN || header->token != HEADER_UNKNOWN) {
+        return header->token == field->token;
+    }
+    return span_equal_nocase(header->name, field->facts->name);
 }
 
 /* Any of several fields of that name may match: they are alternatives of one list. */
-static bool header_matches(const struct prepared_field *field, const struct http_head *head)
+static enum pattern_result fields_match(const struct prepared_field *field,
+                                        const struct http_head *head)
 {
-    struct span name = field->facts->name;
-    bool matches = false;
-    if (span_equal(name, SPAN(":method"))) {
-        matches = text_matches(field, head->method);
-    } else if (span_equal(name, SPAN(":authority"))) {
-        matches = text_matches(field, head->authority);
-    } else {
-        HEADERS_EACH(&head->headers, header)
-        {
-            bool same = field->token != HEADER_UNKNOWN ? header->token == field->token
-                                                       : header->token == HEADER_UNKNOWN &&
-                                                             span_equal_nocase(header->name, name);
-            if (same && text_matches(field, header->value)) {
-                matches = true;
+    enum pattern_result result = PATTERN_NO;
+    HEADERS_EACH(&head->headers, header)
+    {
+        if (same_name(field, header)) {
+            enum pattern_result one = text_matches(field, header->value);
+            if (one != PATTERN_NO) {
+                result = one;
+            }
+            if (one == PATTERN_YES) {
                 break;
             }
         }
     }
-    return matches != field->facts->invert;
+    return result;
+}
+
+/* What cannot be evaluated matches nothing, inverted or not. */
+static bool header_matches(const struct prepared_field *field, const struct http_head *head)
+{
+    struct span name = field->facts->name;
+    enum pattern_result result;
+    if (span_equal(name, SPAN(":method"))) {
+        result = text_matches(field, head->method);
+    } else if (field->token == HEADER_HOST || span_equal(name, SPAN(":authority"))) {
+        result = text_matches(field, head->authority);
+    } else {
+        result = fields_match(field, head);
+    }
+    return result == (field->facts->invert ? PATTERN_NO : PATTERN_YES);
 }
 
 /* The first parameter of that name counts (Gateway API HTTPQueryParamMatch). */
 static bool query_matches(const struct prepared_field *field, struct span query)
 {
     struct span pair;
-    bool matches = false;
+    enum pattern_result result = PATTERN_NO;
     while (span_next(&query, '&', &pair)) {
         size_t equals = span_find_byte(pair, '=');
         if (span_equal(span_cut(pair, 0, equals), field->facts->name)) {
-            matches = text_matches(field, span_cut(pair, equals + 1, pair.length));
+            result = text_matches(field, span_cut(pair, equals + 1, pair.length));
             break;
         }
     }
-    return matches != field->facts->invert;
+    return result == (field->facts->invert ? PATTERN_NO : PATTERN_YES);
 }
 
 /* "/a" and "/a/" match "/a", "/a/" and "/a/b", never "/ab". */
@@ -82,7 +106,7 @@ static bool path_matches(const struct prepared_route *route, struct span path)
     case XDS_PATH_SEGMENTS:
         return segments_match(path, facts->path);
     case XDS_PATH_REGEX:
-        return pattern_matches(route->path, path);
+        return pattern_match(route->path, path) == PATTERN_YES;
     }
     return false;
 }
@@ -125,7 +149,8 @@ static size_t domain_rank(struct span domain, struct span host)
     }
     if (domain.length > 1 && domain.at[domain.length - 1] == '*') {
         struct span prefix = span_cut(domain, 0, domain.length - 1);
-        bool fits = span_equal_nocase(span_cut(host, 0, prefix.length), prefix);
+        bool fits = host.length > prefix.length &&
+                    span_equal_nocase(span_cut(host, 0, prefix.length), prefix);
         return fits ? PREFIX * KIND + domain.length : 0;
     }
     return 0;

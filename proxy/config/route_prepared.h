@@ -3,7 +3,7 @@
 
 /* The inside of a route_config, for the files that build it and match against it. */
 
-#include "proxy/config/pattern.h"
+#include "lib/base/pattern.h"
 #include "proxy/config/route_config.h"
 #include "proxy/config/route_copy.h"
 

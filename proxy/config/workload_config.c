@@ -12,16 +12,17 @@ static bool bad(struct xds_error *ret_error, const char *text, unsigned number)
 
 static bool check_ports(const struct xds_workload *facts, struct xds_error *ret_error)
 {
+    uint64_t seen[(UINT16_MAX + 1) / 64] = {0};
     for (uint32_t i = 0; i < facts->port_count; i++) {
         const struct xds_inbound_port *port = &facts->ports[i];
         if (port->mode > XDS_MTLS_PLAINTEXT || port->protocol > XDS_PROTOCOL_OPAQUE) {
             return bad(ret_error, "unknown mode or protocol of port", port->port);
         }
-        for (uint32_t other = 0; other < i; other++) {
-            if (facts->ports[other].port == port->port) {
-                return bad(ret_error, "port is listed twice", port->port);
-            }
+        uint64_t bit = UINT64_C(1) << (port->port % 64);
+        if ((seen[port->port / 64] & bit) != 0) {
+            return bad(ret_error, "port is listed twice", port->port);
         }
+        seen[port->port / 64] |= bit;
     }
     return true;
 }

@@ -160,8 +160,8 @@ static void every_error_names_line_object_and_field(void **state)
          "a.yaml:8: HTTPRoute shop/r: spec.rules[0].matches[0].path.value: must be a path: \"/\" "
          "first, printable, without \"//\", \"/./\", \"/../\", \"%2f\", \"?\" and \"#\""},
         {ROUTE "  rules:\n  - matches:\n    - path: {type: RegularExpression, value: \"/(\"}\n",
-         "a.yaml:8: HTTPRoute shop/r: spec.rules[0].matches[0].path.value: is no regular "
-         "expression"},
+         "a.yaml:8: HTTPRoute shop/r: spec.rules[0].matches[0].path.value: a group "
+         "without its )"},
         {ROUTE "  rules:\n  - matches: [{headers: [{name: \"a b\", value: x}]}]\n",
          "a.yaml:7: HTTPRoute shop/r: spec.rules[0].matches[0].headers[0].name: must be an HTTP "
          "header name"},
