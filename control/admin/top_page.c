@@ -1,4 +1,5 @@
 #include "control/admin/admin_page.h"
+#include "control/admin/top_identities.h"
 
 static void write_quantile(const struct load_sum *sum, const char *name, unsigned permille,
                            struct text *into)
@@ -56,6 +57,8 @@ void page_top(const struct admin_server_options *of, int64_t now_ns, struct text
         write_sum(&rows[i].sum, into);
         write_parts("versions", rows[i].versions, rows[i].version_count, into);
         write_parts("sources", rows[i].sources, rows[i].source_count, into);
+        text_add_text(into, ", \"identities\": ");
+        top_identities_write(mesh_world_supply(of->mesh), rows[i].service, into);
         text_add_text(into, "}");
     }
     text_add_text(into, "\n]}\n");

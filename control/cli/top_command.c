@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,6 +49,33 @@ static void add_versions(struct table *table, const json_t *row)
     table_add(table, "%s", shown);
 }
 
+/* Without the scheme, which all have: "demo.local/ns/shop/sa/api". */
+static void add_identities(struct table *table, const json_t *row)
+{
+    static const char scheme[] = "spiffe://";
+    char shown[TABLE_CELL_BYTES] = "";
+    size_t length = 0;
+    size_t at;
+    json_t *identity;
+    json_array_foreach(json_object_get(row, "identities"), at, identity)
+    {
+        const char *text = json_string_value(identity);
+        if (text == NULL) {
+            continue;
+        }
+        if (strncmp(text, scheme, sizeof(scheme) - 1) == 0) {
+            text += sizeof(scheme) - 1;
+        }
+        int wrote =
+            snprintf(shown + length, sizeof(shown) - length, "%s%s", at > 0 ? " " : "", text);
+        if (wrote < 0 || (size_t)wrote >= sizeof(shown) - length) {
+            break;
+        }
+        length += (size_t)wrote;
+    }
+    table_add(table, "%s", length > 0 ? shown : "-");
+}
+
 static void add_row(struct table *table, const json_t *row)
 {
     const json_t *success = json_object_get(row, "success");
@@ -63,12 +91,13 @@ static void add_row(struct table *table, const json_t *row)
     add_ms(table, row, "p99Ms");
     table_add(table, "%lld", (long long)member_number(row, "connections"));
     add_versions(table, row);
+    add_identities(table, row);
 }
 
 static void write_top(const json_t *page, struct text *into)
 {
-    static const char *const headings[] = {"SERVICE", ">REQ/S",       ">SUCCESS", ">P50",
-                                           ">P99",    ">CONNECTIONS", "VERSIONS", NULL};
+    static const char *const headings[] = {"SERVICE",      ">REQ/S",   ">SUCCESS",   ">P50", ">P99",
+                                           ">CONNECTIONS", "VERSIONS", "IDENTITIES", NULL};
     struct table table;
     size_t at;
     json_t *row;
