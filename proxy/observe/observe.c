@@ -121,7 +121,8 @@ static void count_request(struct observe *observe, const struct request_record *
     struct stats_cell *duration = STATS_FIND(
         observe->writer, now, PROXY_STAT_REQUEST_DURATION, direction_of(record->direction),
         or_unknown(record->source_workload), or_unknown(record->destination_service),
-        or_unknown(record->destination_namespace), record->route);
+        or_unknown(record->destination_namespace), or_unknown(record->destination_version),
+        record->route);
     stats_record(duration, micros(record->opened_ns, record->done_ns));
     if (record->first_byte_ns > 0) {
         struct stats_cell *latency =

@@ -37,6 +37,7 @@ struct request_record {
     struct span source_identity,
         destination_identity; /* SPIFFE ids, empty where there was no TLS */
     struct span destination_service, destination_namespace, destination_workload;
+    struct span destination_version; /* label version of the workload; may be empty */
     struct span route; /* name of the matched route; empty = the implicit one */
     struct span cluster;
     struct span method, authority, path;

@@ -174,7 +174,11 @@ static void finish_record(struct request *request)
         record->mtls_upstream = last->to_mesh;
         if (last->lease.endpoint != NULL) {
             record->upstream = last->lease.endpoint->config.facts.address;
+        }
+        /* Inbound the endpoint is the local application, which has no names: ours are there. */
+        if (last->lease.endpoint != NULL && record->direction == RECORD_OUTBOUND) {
             record->destination_workload = last->lease.endpoint->config.facts.workload;
+            record->destination_version = last->lease.endpoint->config.facts.version;
             record->destination_identity = last->lease.endpoint->config.facts.identity;
         }
         record->grpc_status = request_grpc_status(request, last);

@@ -170,6 +170,7 @@ static bool use_cluster(struct request *request, struct cluster *cluster)
         record->destination_service = request->origin.service;
         record->destination_namespace = self->namespace_name;
         record->destination_workload = self->workload;
+        record->destination_version = self->version;
     }
     set_times(request);
     set_retry(request);
