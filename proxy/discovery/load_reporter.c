@@ -44,6 +44,9 @@ static void on_message(void *owner, struct span message)
                          LOG_TEXT("reason", error.text));
         return;
     }
+    if (interval_ms == 0) {
+        return; /* not said */
+    }
     if (interval_ms < LOAD_REPORTER_LEAST_MS) {
         interval_ms = LOAD_REPORTER_LEAST_MS;
     }

@@ -3,7 +3,7 @@
 static const char ambiguous[] = "";
 
 /* "inbound|10.0.0.7:8080", as workers name the local application's clusters. */
-static bool inbound_service(const struct snapshot *snapshot, struct span cluster,
+static bool inbound_service(const struct snapshot *snapshot, struct span cluster, bool *ret_inbound,
                             struct span *ret_service, struct span *ret_namespace)
 {
     size_t colon = cluster.length;
@@ -18,6 +18,7 @@ static bool inbound_service(const struct snapshot *snapshot, struct span cluster
     if (service.length == 0) {
         return false;
     }
+    *ret_inbound = true;
     *ret_service = service;
     *ret_namespace = snapshot->workload->facts.namespace_name;
     return true;
@@ -31,8 +32,7 @@ static bool service_of(void *owner, struct span cluster, bool *ret_inbound,
         return false;
     }
     if (span_starts_with(cluster, SPAN("inbound|"))) {
-        *ret_inbound = true;
-        return inbound_service(source->snapshot, cluster, ret_service, ret_namespace);
+        return inbound_service(source->snapshot, cluster, ret_inbound, ret_service, ret_namespace);
     }
     const struct cluster_config *config = snapshot_cluster(source->snapshot, cluster);
     if (config == NULL || config->facts.service.length == 0) {

@@ -156,6 +156,24 @@ static struct load_line *line_of(struct load_report *report, const struct load_l
     return line;
 }
 
+static struct span unless_unknown(struct span name)
+{
+    return span_equal(name, SPAN("unknown")) ? SPAN_EMPTY : name;
+}
+
+/* Some statistics say the version, some only the workload, some neither. */
+static struct span version_called(const struct load_report *report,
+                                  const struct stats_series *series, unsigned stat,
+                                  const struct load_line *line)
+{
+    struct span version = label(report, series, stat, "destination_version");
+    struct span workload = label(report, series, stat, "destination_workload");
+    if (version.length > 0 || workload.length == 0) {
+        return unless_unknown(version);
+    }
+    return report->names->version_of(report->owner, line->namespace_name, line->service, workload);
+}
+
 /* Who it was for, by the labels that all statistics of traffic have. */
 static struct load_line *line_of_series(struct load_report *report,
                                         const struct stats_series *series, unsigned stat)
@@ -167,16 +185,8 @@ static struct load_line *line_of_series(struct load_report *report,
     }
     line.inbound = span_equal(direction, SPAN("inbound"));
     line.namespace_name = label(report, series, stat, "destination_namespace");
-    struct span workload = label(report, series, stat, "destination_workload");
-    if (line.inbound) {
-        line.version = report->version;
-    } else if (workload.length > 0) {
-        line.version =
-            report->names->version_of(report->owner, line.namespace_name, line.service, workload);
-    }
-    if (span_equal(line.namespace_name, SPAN("unknown"))) {
-        line.namespace_name = SPAN_EMPTY;
-    }
+    line.version = line.inbound ? report->version : version_called(report, series, stat, &line);
+    line.namespace_name = unless_unknown(line.namespace_name);
     return line_of(report, &line);
 }
 
