@@ -73,7 +73,10 @@ void tls_connection_fail_ssl(struct tls_connection *tls, int result)
     bool late = tls->base.is_ready && !tls->has_read && !tls->config->is_server &&
                 refuses_certificate(ERR_GET_REASON(code));
     tls->refused = true;
-    if (tls->base.is_ready && !late) {
+    if (ERR_GET_LIB(code) == ERR_LIB_SSL &&
+        ERR_GET_REASON(code) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
+        tls_connection_fail(tls, FAILURE_PEER_UNVERIFIED, detail);
+    } else if (tls->base.is_ready && !late) {
         tls_connection_fail(tls, FAILURE_UPSTREAM_PROTOCOL, detail);
     } else {
         tls_connection_fail(tls, FAILURE_TLS_HANDSHAKE, detail);

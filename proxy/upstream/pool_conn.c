@@ -1,6 +1,7 @@
 #include "proxy/upstream/pool_conn.h"
 
 #include "lib/base/check.h"
+#include "lib/base/log.h"
 #include "lib/base/memory.h"
 #include "lib/base/random.h"
 #include "lib/tls/tls_transport.h"
@@ -220,6 +221,19 @@ static void dial_failed(struct pool_conn *conn, enum failure failure)
     }
 }
 
+/* The callers learn one word of failure.def; only here is it known which identity was shown. */
+static void tell_refusal(const struct pool_conn *conn)
+{
+    const struct tls_facts *facts = tls_transport_facts(conn->transport);
+    if (facts != NULL && facts->reason[0] != '\0') {
+        char address[ADDRESS_TEXT_BYTES];
+        address_format(&conn->endpoint->config.facts.address, address);
+        LOG_WARN_LIMITED("upstream", "the endpoint's certificate is refused",
+                         LOG_SPAN("cluster", conn->endpoint->cluster->name),
+                         LOG_TEXT("endpoint", address), LOG_TEXT("reason", facts->reason));
+    }
+}
+
 static void on_dial(void *owner, unsigned events)
 {
     struct pool_conn *conn = owner;
@@ -233,6 +247,7 @@ static void on_dial(void *owner, unsigned events)
         return;
     }
     enum failure failure = conn->transport->failure;
+    tell_refusal(conn);
     dial_failed(conn, failure != FAILURE_NONE ? failure : FAILURE_CONNECT_FAILED);
 }
 
