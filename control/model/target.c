@@ -1,3 +1,4 @@
+#include "control/model/transport.h"
 #include "control/model/world_parts.h"
 #include "control/object/policy_spec.h"
 
@@ -255,13 +256,11 @@ static void judge_mesh_policy(struct world *world, struct entry *policy)
                        world->root_namespace);
         return;
     }
-    for (uint32_t i = 0; i < world->mesh_transport.count; i++) {
-        const struct entry *other = world->mesh_transport.at[i];
-        if (other != policy && object_older(other->object, policy->object)) {
-            conditions_set(&policy->conditions, CONDITION_OF_OBJECT, CONDITION_ACCEPTED, false,
-                           "Conflicted", "%s, which is older, holds for the mesh", other->key);
-            return;
-        }
+    const struct entry *holds = transport_policy_of_mesh(world);
+    if (holds != policy) {
+        conditions_set(&policy->conditions, CONDITION_OF_OBJECT, CONDITION_ACCEPTED, false,
+                       "Conflicted", "%s, which is older, holds for the mesh", holds->key);
+        return;
     }
     conditions_set(&policy->conditions, CONDITION_OF_OBJECT, CONDITION_ACCEPTED, true, "Accepted",
                    "holds for the whole mesh");

@@ -60,7 +60,7 @@ static enum transport_mode mode_by_services(const struct world *world, const str
     return mode_in(oldest, port);
 }
 
-static struct entry *mesh_policy(const struct world *world)
+struct entry *transport_policy_of_mesh(const struct world *world)
 {
     struct entry *oldest = NULL;
     for (uint32_t i = 0; i < world->mesh_transport.count; i++) {
@@ -86,7 +86,7 @@ enum transport_mode transport_mode_of(const struct world *world, const struct en
         mode = mode_in(policy_on(world, KIND_NAMESPACE, SPAN_EMPTY, meta->namespace_name), port);
     }
     if (mode == 0) {
-        mode = mode_in(mesh_policy(world), port);
+        mode = mode_in(transport_policy_of_mesh(world), port);
     }
     return mode != 0 ? mode : TRANSPORT_STRICT;
 }

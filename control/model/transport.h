@@ -14,5 +14,7 @@ struct world;
  */
 enum transport_mode transport_mode_of(const struct world *world, const struct entry *workload,
                                       int64_t port);
+/* The policy that holds for the whole mesh; NULL when there is none. */
+struct entry *transport_policy_of_mesh(const struct world *world);
 
 #endif

@@ -35,15 +35,11 @@ struct value {
  * Bounds of one file, so that no input costs more memory or stack than these say. Aliases count
  * with every node they stand for, which ends "billion laughs".
  */
-enum {
-    VALUE_FILE_BYTES = 8 << 20,
-    VALUE_DEPTH = 32,
-    VALUE_NODES = 1000000,
-    VALUE_KEY_BYTES = 1024
-};
+enum { VALUE_FILE_BYTES = 8 << 20, VALUE_DEPTH = 32, VALUE_NODES = 500000, VALUE_KEY_BYTES = 1024 };
 
 /* Reads all documents of a YAML (or JSON) file. False: a problem was added, and nothing is
- * returned. Empty documents are left out; *ret_first is NULL when there is none. */
+ * returned. Empty documents are left out; *ret_first is NULL when there is none. The values point
+ * into bytes. */
 bool value_read_yaml(struct span bytes, struct arena *arena, struct problems *problems,
                      struct value **ret_first);
 

@@ -1,7 +1,7 @@
 #include "control/object/value.h"
+#include "control/object/yaml_text.h"
 
 #include "lib/base/map.h"
-#include "lib/base/utf8.h"
 
 #include <libfyaml.h>
 
@@ -17,6 +17,7 @@ struct open_node {
 };
 
 struct reader {
+    struct span bytes;
     struct arena *arena;
     struct problems *problems;
     struct fy_parser *parser;
@@ -44,6 +45,28 @@ static struct span token_span(struct fy_token *token)
     size_t length = 0;
     const char *text = token != NULL ? fy_token_get_text(token, &length) : NULL;
     return span_make(text, text != NULL ? length : 0);
+}
+
+/* Plain texts stand in the file as they are, and are not copied. */
+static struct span keep(struct reader *reader, struct span text)
+{
+    bool inside = text.at >= reader->bytes.at && text.length <= reader->bytes.length &&
+                  (size_t)(text.at - reader->bytes.at) <= reader->bytes.length - text.length;
+    return inside && text.length > 0 ? text : arena_span(reader->arena, text);
+}
+
+static struct span scalar_text(struct reader *reader, struct fy_token *token)
+{
+    const struct fy_mark *from = token != NULL ? fy_token_start_mark(token) : NULL;
+    const struct fy_mark *to = token != NULL ? fy_token_end_mark(token) : NULL;
+    bool single = token != NULL && fy_token_scalar_style(token) == FYSS_SINGLE_QUOTED;
+    if (single && from != NULL && to != NULL && to->input_pos <= reader->bytes.length) {
+        struct span raw = span_cut(reader->bytes, from->input_pos, to->input_pos);
+        bool simple =
+            span_find_byte(raw, '\'') == raw.length && span_find_byte(raw, '\n') == raw.length;
+        return simple ? raw : yaml_unquote_single(raw, reader->arena);
+    }
+    return keep(reader, token_span(token));
 }
 
 static struct value *make_node(struct reader *reader, uint32_t line)
@@ -96,7 +119,7 @@ static bool wants_key(const struct reader *reader)
 static bool on_key(struct reader *reader, struct fy_event *event)
 {
     uint32_t line = line_of(event);
-    struct span key = token_span(event->scalar.value);
+    struct span key = scalar_text(reader, event->scalar.value);
     if (key.length > VALUE_KEY_BYTES) {
         return fail(reader, line, "a key is longer than 1024 bytes");
     }
@@ -104,7 +127,7 @@ static bool on_key(struct reader *reader, struct fy_event *event)
     if (pending == NULL) {
         return false;
     }
-    pending->key = arena_span(reader->arena, key);
+    pending->key = key;
     reader->open[reader->depth - 1].pending = pending;
     return true;
 }
@@ -121,7 +144,7 @@ static bool on_scalar(struct reader *reader, struct fy_event *event)
     if (value == NULL) {
         return false;
     }
-    value->text = arena_span(reader->arena, token_span(event->scalar.value));
+    value->text = scalar_text(reader, event->scalar.value);
     bool plain =
         event->scalar.value == NULL || fy_token_scalar_style(event->scalar.value) == FYSS_PLAIN;
     value->kind = (uint8_t)(plain ? value_kind_of_plain(value->text) : VALUE_STRING);
@@ -286,27 +309,6 @@ static bool read_events(struct reader *reader, struct fy_diag *diag)
     }
 }
 
-/* Binary junk is told from broken YAML, with the line it begins at. */
-static bool check_text(struct span bytes, struct problems *problems)
-{
-    uint32_t line = 1;
-    size_t at = 0;
-    while (at < bytes.length) {
-        unsigned char byte = (unsigned char)bytes.at[at];
-        size_t length =
-            byte != 0 && byte < 0x80 ? 1 : utf8_sequence(span_cut(bytes, at, bytes.length));
-        if (length == 0 || byte == 0x7f ||
-            (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r')) {
-            problems_add(problems, line, SPAN_EMPTY, SPAN_EMPTY,
-                         "not text: byte 0x%02x; a manifest is UTF-8", byte);
-            return false;
-        }
-        line += byte == '\n' ? 1 : 0;
-        at += length;
-    }
-    return true;
-}
-
 bool value_read_yaml(struct span bytes, struct arena *arena, struct problems *problems,
                      struct value **ret_first)
 {
@@ -314,10 +316,10 @@ bool value_read_yaml(struct span bytes, struct arena *arena, struct problems *pr
         problems_add(problems, 0, SPAN_EMPTY, SPAN_EMPTY, "larger than 8 MiB");
         return false;
     }
-    if (!check_text(bytes, problems)) {
+    if (!yaml_text_check(bytes, problems)) {
         return false;
     }
-    struct reader reader = {.arena = arena, .problems = problems};
+    struct reader reader = {.bytes = bytes, .arena = arena, .problems = problems};
     reader.documents_end = &reader.first;
     map_init(&reader.anchors);
     struct fy_diag_cfg diag_config;

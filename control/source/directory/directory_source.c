@@ -5,9 +5,14 @@
 #include "lib/base/memory.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
+
+/* What reading a file takes is about ten times its size; from here on it goes back to the system.
+ */
+enum { LARGE_FILE_BYTES = 1 << 20 };
 
 struct directory_source {
     struct source source;
@@ -22,6 +27,7 @@ struct directory_source {
     struct problems folder_problems; /* of the tree itself, under the root's name */
     uint64_t batch;
     bool synced;
+    bool read_large; /* a file of this batch took memory that is free again */
 };
 
 static void look(struct directory_source *directory);
@@ -101,6 +107,7 @@ static void enforce_limit(struct directory_source *directory, struct manifest_fi
     }
     file->count = 0;
     file->signature = (struct file_signature){0}; /* look again: there may be room by then */
+    file->content = 0;
     problems_add(&file->problems, 0, SPAN_EMPTY, SPAN_EMPTY,
                  "more than %d objects in all files; none of this one are taken",
                  DIRECTORY_OBJECTS);
@@ -110,7 +117,9 @@ static void enforce_limit(struct directory_source *directory, struct manifest_fi
 static void read_file(struct directory_source *directory, struct manifest_file *file)
 {
     struct manifest_before before;
-    switch (manifest_file_read(file, &before)) {
+    enum file_outcome outcome = manifest_file_read(file, &before);
+    directory->read_large |= file->signature.bytes > LARGE_FILE_BYTES;
+    switch (outcome) {
     case FILE_GONE:
         drop_file(directory, file);
         break;
@@ -213,6 +222,10 @@ static void look(struct directory_source *directory)
     timer_start(&directory->doubt,
                 (tree.unwatched ? DIRECTORY_BLIND_MS : DIRECTORY_DOUBT_MS) * NS_PER_MS);
     tree_done(&tree);
+    if (directory->read_large) {
+        directory->read_large = false;
+        malloc_trim(0);
+    }
     if (news || !directory->synced) {
         directory->synced = true;
         directory->listener.on_synced(directory->listener.owner);

@@ -137,6 +137,7 @@ static enum file_outcome refuse(struct manifest_file *file, const char *what, co
     fresh_problems(file);
     problems_add(&file->problems, 0, SPAN_EMPTY, SPAN_EMPTY, "%s%s", what, why);
     file->own_problems = file->problems.count;
+    file->content = 0;
     return FILE_READ;
 }
 
@@ -147,7 +148,12 @@ static enum file_outcome take_bytes(struct manifest_file *file, struct span byte
         return refuse(file, "is empty; its objects stay in force until it is deleted or has others",
                       "");
     }
+    uint64_t content = span_hash(bytes, 0) | 1;
+    if (content == file->content) {
+        return FILE_READ; /* touched, or read once more to be sure */
+    }
     struct manifest manifest;
+    file->content = content;
     fresh_problems(file);
     manifest_parse(bytes, &file->problems, &manifest);
     replace_objects(file, &manifest, ret_before);

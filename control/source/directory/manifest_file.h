@@ -12,6 +12,7 @@ struct manifest_file {
     size_t count, capacity;
     struct problems problems;
     size_t own_problems; /* how many of them the file itself has; behind them: clashes */
+    uint64_t content;    /* hash of the bytes that were parsed last; 0 = refused or none */
     uint64_t seen;       /* the last batch that found it in the tree */
     bool racy;  /* read so soon after its last change that the signature may hide another */
     bool stale; /* its problems must be told again */

@@ -48,109 +48,108 @@ static void open_bed(struct small_world *w)
     small_world_apply(w, test_bed);
 }
 
+static const struct {
+    const char *rules, *shown;
+} rule_cases[] = {
+    /* MeshTrafficSplit */
+    {"  rules:\n  - {matches: [{path: {type: Exact, value: /v1}}], backendRefs: " TO_V1 "}\n"
+     "  - {matches: [{path: {type: Exact, value: /v2}}], backendRefs: " TO_V2 "}\n",
+     "mesh/r/0: exact /v1 -> *1" V1 "\nmesh/r/1: exact /v2 -> *1" V2},
+    /* MeshHTTPRouteMatching: whole segments; of equal paths more headers first */
+    {"  rules:\n  - {matches: [{path: {value: /}}, {headers: [{name: Version, value: one}]}], "
+     "backendRefs: " TO_V1 "}\n"
+     "  - {matches: [{path: {value: /v2}}, {headers: [{name: version, value: two}]}], "
+     "backendRefs: " TO_V2 "}\n",
+     "mesh/r/1: segments /v2 -> *1" V2 "\n"
+     "mesh/r/0: any @version=one -> *1" V1 "\n"
+     "mesh/r/1: any @version=two -> *1" V2 "\n"
+     "mesh/r/0: any -> *1" V1},
+    /* MeshHTTPRouteWeight */
+    {"  rules: [{backendRefs: [{name: echo-v1, port: 80, weight: 70}, {name: echo-v2, port: "
+     "80, weight: 30}]}]\n",
+     "mesh/r/0: any -> *70" V1 " *30" V2},
+    /* a rule without matches and name; weight 0 gets nothing */
+    {"  rules: [{backendRefs: [{name: echo-v1, port: 80, weight: 0}, {name: echo-v2, port: "
+     "80}]}]\n",
+     "mesh/r/0: any -> *1" V2},
+    /* all weights 0, no backend, all backends invalid: 500 */
+    {"  rules: [{backendRefs: [{name: echo-v1, port: 80, weight: 0}]}]\n",
+     "mesh/r/0: any -> answer 500"},
+    {"  rules: [{matches: [{path: {value: /a}}]}]\n", "mesh/r/0: segments /a -> answer 500"},
+    {"  rules: [{backendRefs: [{name: nobody, port: 80}]}]\n", "mesh/r/0: any -> answer 500"},
+    {"  rules: [{backendRefs: [{name: echo-v1, port: 81}]}]\n", "mesh/r/0: any -> answer 500"},
+    /* one of several invalid: its share is answered 500 */
+    {"  rules: [{backendRefs: [{name: echo-v1, port: 80, weight: 3}, {name: nobody, port: "
+     "80}]}]\n",
+     "mesh/r/0: any -> *3" V1 " 500*1"},
+    /* no rules at all: bound, and nothing matches */
+    {"  rules: []\n", "none"},
+    /* MeshHTTPRouteRequestHeaderModifier, BackendRequestHeaderModifier, response headers */
+    {"  rules:\n  - filters:\n"
+     "    - type: RequestHeaderModifier\n"
+     "      requestHeaderModifier: {set: [{name: X-Set, value: a}], add: [{name: X-Add, value: "
+     "b}], remove: [X-Gone]}\n"
+     "    - {type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: X-Header-Set, "
+     "value: v1}]}}\n"
+     "    backendRefs:\n    - name: echo-v1\n      port: 80\n      filters:\n"
+     "      - {type: RequestHeaderModifier, requestHeaderModifier: {remove: [X-Each]}}\n",
+     "mesh/r/0: any -> *1" V1 " request-remove(x-each) request-remove(x-gone) "
+     "request-set(x-set:a) request-add(x-add:b) response-set(x-header-set:v1)"},
+    /* MeshHTTPRouteRedirect*: host and status, path, port, scheme */
+    {"  rules: [{filters: [{type: RequestRedirect, requestRedirect: {hostname: "
+     "example.org}}]}]\n",
+     "mesh/r/0: any -> redirect 302 to( example.org 0)"},
+    {"  rules: [{filters: [{type: RequestRedirect, requestRedirect: {hostname: example.org, "
+     "statusCode: 301, port: 8083, scheme: https}}]}]\n",
+     "mesh/r/0: any -> redirect 301 to(https example.org 8083)"},
+    {"  rules: [{matches: [{path: {value: /original}}], filters: [{type: RequestRedirect, "
+     "requestRedirect: {statusCode: 308, path: {type: ReplacePrefixMatch, "
+     "replacePrefixMatch: /new}}}]}]\n",
+     "mesh/r/0: segments /original -> redirect 308 rewrite-prefix(/new)"},
+    {"  rules: [{filters: [{type: RequestRedirect, requestRedirect: {path: {type: "
+     "ReplaceFullPath, replaceFullPath: /full}}}]}]\n",
+     "mesh/r/0: any -> redirect 302 rewrite-full(/full)"},
+    /* MeshHTTPRouteRewritePath, host rewrite */
+    {"  rules: [{matches: [{path: {value: /prefix/one/}}], filters: [{type: URLRewrite, "
+     "urlRewrite: {hostname: one.example, path: {type: ReplacePrefixMatch, "
+     "replacePrefixMatch: /one}}}], backendRefs: " TO_V1 "}]\n",
+     "mesh/r/0: segments /prefix/one -> *1" V1 " rewrite-prefix(/one) "
+     "rewrite-host(one.example)"},
+    /* MeshHTTPRouteQueryParamMatching: query names keep their case; the first of a name counts
+     */
+    {"  rules: [{matches: [{queryParams: [{name: Animal, value: whale}, {name: Animal, value: "
+     "shark}], headers: [{name: A, value: b}, {name: a, value: c}]}], backendRefs: " TO_V1 "}]\n",
+     "mesh/r/0: any @a=b ?Animal=whale -> *1" V1},
+    /* MeshHTTPRouteNamedRule; timeouts */
+    {"  rules: [{name: named-rule, timeouts: {request: 500ms, backendRequest: 200ms}, "
+     "backendRefs: " TO_V1 "}]\n",
+     "mesh/r/named-rule: any -> *1" V1 " timeout=500 per-try=200"},
+    /* retry (experimental) */
+    {"  rules: [{retry: {attempts: 3, codes: [500, 503]}, backendRefs: " TO_V1 "}]\n",
+     "mesh/r/0: any -> *1" V1 " retries=3 on=connect-failure,refused-stream,reset,500,503"},
+    /* regular expressions, method */
+    {"  rules: [{matches: [{method: POST, path: {type: RegularExpression, value: \"/a.*\"}, "
+     "headers: [{type: RegularExpression, name: b, value: \"c+\"}]}], backendRefs: " TO_V1 "}]\n",
+     "mesh/r/0: regex /a.* @b~c+ @:method=POST -> *1" V1},
+    /* a filter nobody here knows must not be skipped */
+    {"  rules: [{filters: [{type: ExtensionRef, extensionRef: {group: x, kind: Y, name: z}}], "
+     "backendRefs: " TO_V1 "}]\n",
+     "mesh/r/0: any -> answer 500"},
+};
+
 static void rules_become_routes(void **state)
 {
-    static const struct {
-        const char *rules, *shown;
-    } cases[] = {
-        /* MeshTrafficSplit */
-        {"  rules:\n  - {matches: [{path: {type: Exact, value: /v1}}], backendRefs: " TO_V1 "}\n"
-         "  - {matches: [{path: {type: Exact, value: /v2}}], backendRefs: " TO_V2 "}\n",
-         "mesh/r/0: exact /v1 -> *1" V1 "\nmesh/r/1: exact /v2 -> *1" V2},
-        /* MeshHTTPRouteMatching: whole segments; of equal paths more headers first */
-        {"  rules:\n  - {matches: [{path: {value: /}}, {headers: [{name: Version, value: one}]}], "
-         "backendRefs: " TO_V1 "}\n"
-         "  - {matches: [{path: {value: /v2}}, {headers: [{name: version, value: two}]}], "
-         "backendRefs: " TO_V2 "}\n",
-         "mesh/r/1: segments /v2 -> *1" V2 "\n"
-         "mesh/r/0: any @version=one -> *1" V1 "\n"
-         "mesh/r/1: any @version=two -> *1" V2 "\n"
-         "mesh/r/0: any -> *1" V1},
-        /* MeshHTTPRouteWeight */
-        {"  rules: [{backendRefs: [{name: echo-v1, port: 80, weight: 70}, {name: echo-v2, port: "
-         "80, weight: 30}]}]\n",
-         "mesh/r/0: any -> *70" V1 " *30" V2},
-        /* a rule without matches and name; weight 0 gets nothing */
-        {"  rules: [{backendRefs: [{name: echo-v1, port: 80, weight: 0}, {name: echo-v2, port: "
-         "80}]}]\n",
-         "mesh/r/0: any -> *1" V2},
-        /* all weights 0, no backend, all backends invalid: 500 */
-        {"  rules: [{backendRefs: [{name: echo-v1, port: 80, weight: 0}]}]\n",
-         "mesh/r/0: any -> answer 500"},
-        {"  rules: [{matches: [{path: {value: /a}}]}]\n", "mesh/r/0: segments /a -> answer 500"},
-        {"  rules: [{backendRefs: [{name: nobody, port: 80}]}]\n", "mesh/r/0: any -> answer 500"},
-        {"  rules: [{backendRefs: [{name: echo-v1, port: 81}]}]\n", "mesh/r/0: any -> answer 500"},
-        /* one of several invalid: its share is answered 500 */
-        {"  rules: [{backendRefs: [{name: echo-v1, port: 80, weight: 3}, {name: nobody, port: "
-         "80}]}]\n",
-         "mesh/r/0: any -> *3" V1 " 500*1"},
-        /* no rules at all: bound, and nothing matches */
-        {"  rules: []\n", "none"},
-        /* MeshHTTPRouteRequestHeaderModifier, BackendRequestHeaderModifier, response headers */
-        {"  rules:\n  - filters:\n"
-         "    - type: RequestHeaderModifier\n"
-         "      requestHeaderModifier: {set: [{name: X-Set, value: a}], add: [{name: X-Add, value: "
-         "b}], remove: [X-Gone]}\n"
-         "    - {type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: X-Header-Set, "
-         "value: v1}]}}\n"
-         "    backendRefs:\n    - name: echo-v1\n      port: 80\n      filters:\n"
-         "      - {type: RequestHeaderModifier, requestHeaderModifier: {remove: [X-Each]}}\n",
-         "mesh/r/0: any -> *1" V1 " request-remove(x-each) request-remove(x-gone) "
-         "request-set(x-set:a) request-add(x-add:b) response-set(x-header-set:v1)"},
-        /* MeshHTTPRouteRedirect*: host and status, path, port, scheme */
-        {"  rules: [{filters: [{type: RequestRedirect, requestRedirect: {hostname: "
-         "example.org}}]}]\n",
-         "mesh/r/0: any -> redirect 302 to( example.org 0)"},
-        {"  rules: [{filters: [{type: RequestRedirect, requestRedirect: {hostname: example.org, "
-         "statusCode: 301, port: 8083, scheme: https}}]}]\n",
-         "mesh/r/0: any -> redirect 301 to(https example.org 8083)"},
-        {"  rules: [{matches: [{path: {value: /original}}], filters: [{type: RequestRedirect, "
-         "requestRedirect: {statusCode: 308, path: {type: ReplacePrefixMatch, "
-         "replacePrefixMatch: /new}}}]}]\n",
-         "mesh/r/0: segments /original -> redirect 308 rewrite-prefix(/new)"},
-        {"  rules: [{filters: [{type: RequestRedirect, requestRedirect: {path: {type: "
-         "ReplaceFullPath, replaceFullPath: /full}}}]}]\n",
-         "mesh/r/0: any -> redirect 302 rewrite-full(/full)"},
-        /* MeshHTTPRouteRewritePath, host rewrite */
-        {"  rules: [{matches: [{path: {value: /prefix/one/}}], filters: [{type: URLRewrite, "
-         "urlRewrite: {hostname: one.example, path: {type: ReplacePrefixMatch, "
-         "replacePrefixMatch: /one}}}], backendRefs: " TO_V1 "}]\n",
-         "mesh/r/0: segments /prefix/one -> *1" V1 " rewrite-prefix(/one) "
-         "rewrite-host(one.example)"},
-        /* MeshHTTPRouteQueryParamMatching: query names keep their case; the first of a name counts
-         */
-        {"  rules: [{matches: [{queryParams: [{name: Animal, value: whale}, {name: Animal, value: "
-         "shark}], headers: [{name: A, value: b}, {name: a, value: c}]}], backendRefs: " TO_V1
-         "}]\n",
-         "mesh/r/0: any @a=b ?Animal=whale -> *1" V1},
-        /* MeshHTTPRouteNamedRule; timeouts */
-        {"  rules: [{name: named-rule, timeouts: {request: 500ms, backendRequest: 200ms}, "
-         "backendRefs: " TO_V1 "}]\n",
-         "mesh/r/named-rule: any -> *1" V1 " timeout=500 per-try=200"},
-        /* retry (experimental) */
-        {"  rules: [{retry: {attempts: 3, codes: [500, 503]}, backendRefs: " TO_V1 "}]\n",
-         "mesh/r/0: any -> *1" V1 " retries=3 on=connect-failure,refused-stream,reset,500,503"},
-        /* regular expressions, method */
-        {"  rules: [{matches: [{method: POST, path: {type: RegularExpression, value: \"/a.*\"}, "
-         "headers: [{type: RegularExpression, name: b, value: \"c+\"}]}], backendRefs: " TO_V1
-         "}]\n",
-         "mesh/r/0: regex /a.* @b~c+ @:method=POST -> *1" V1},
-        /* a filter nobody here knows must not be skipped */
-        {"  rules: [{filters: [{type: ExtensionRef, extensionRef: {group: x, kind: Y, name: z}}], "
-         "backendRefs: " TO_V1 "}]\n",
-         "mesh/r/0: any -> answer 500"},
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof(rule_cases) / sizeof(rule_cases[0]); i++) {
         struct small_world w;
         char manifest[4096];
         open_bed(&w);
         snprintf(manifest, sizeof(manifest), HTTP_ROUTE("r", "mesh", PARENT_PORT("80") "%s"),
-                 cases[i].rules);
+                 rule_cases[i].rules);
         small_world_apply(&w, manifest);
         const char *shown = small_world_show(&w, "other", XDS_ROUTE, ROUTE_80);
-        if (strcmp(shown, cases[i].shown) != 0 &&
-            !(strcmp(cases[i].shown, "none") == 0 && shown[0] == '\0')) {
-            fail_msg("case %zu:\n%s\nnot\n%s", i, shown, cases[i].shown);
+        if (strcmp(shown, rule_cases[i].shown) != 0 &&
+            !(strcmp(rule_cases[i].shown, "none") == 0 && shown[0] == '\0')) {
+            fail_msg("case %zu:\n%s\nnot\n%s", i, shown, rule_cases[i].shown);
         }
         small_world_close(&w);
     }

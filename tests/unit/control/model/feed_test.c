@@ -1,0 +1,213 @@
+#include "tests/unit/test_main.h"
+
+#include "control/model/feed.h"
+#include "control/source/directory/directory_source.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/poison.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A folder of manifests, followed into a world: what `remora-control --config-dir` does. */
+struct folder {
+    char root[64];
+    struct loop *loop;
+    struct world *world;
+    struct feed feed;
+    struct source *source;
+    unsigned compiled, wanted;
+    size_t changed_routes;
+};
+
+static void on_compiled(void *owner, const struct world_changes *changes)
+{
+    struct folder *folder = owner;
+    folder->compiled++;
+    folder->changed_routes = changes->types[XDS_ROUTE].count;
+}
+
+static bool has_compiled(void *owner)
+{
+    struct folder *folder = owner;
+    return folder->compiled >= folder->wanted;
+}
+
+static void wait_for_batch(struct folder *folder)
+{
+    folder->wanted = folder->compiled + 1;
+    assert_true(loop_run_until(folder->loop, has_compiled, folder, 30000));
+}
+
+static void write_file(const struct folder *folder, const char *name, struct span text)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", folder->root, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text.at, 1, text.length, file), text.length);
+    fclose(file);
+}
+
+static void remove_file(const struct folder *folder, const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", folder->root, name);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void folder_open(struct folder *folder)
+{
+    struct world_options options = {"cluster.local", "remora-system", "cluster.local"};
+    *folder = (struct folder){0};
+    log_set_level(LOG_LEVEL_OFF);
+    snprintf(folder->root, sizeof(folder->root), "/tmp/remora-feed-XXXXXX");
+    assert_non_null(mkdtemp(folder->root));
+    folder->loop = loop_create();
+    folder->world = world_create(&options);
+    feed_init(&folder->feed, folder->world, on_compiled, folder);
+}
+
+static void folder_start(struct folder *folder)
+{
+    struct source_listener listener = feed_listener(&folder->feed);
+    folder->source = directory_source_create(folder->loop, folder->root, &listener);
+    source_start(folder->source);
+    assert_true(folder->feed.synced);
+}
+
+static void folder_close(struct folder *folder)
+{
+    source_destroy(folder->source);
+    feed_done(&folder->feed);
+    world_destroy(folder->world);
+    loop_destroy(folder->loop);
+    rmdir(folder->root);
+}
+
+static bool has_resource(struct folder *folder, enum xds_type type, const char *name)
+{
+    struct viewer viewer = {.namespace_name = SPAN("shop")};
+    struct resource *resource = world_resource(folder->world, &viewer, type, span_of(name));
+    resource_unref(resource);
+    return resource != NULL;
+}
+
+static const char service[] = "apiVersion: v1\nkind: Service\nmetadata: {name: api, namespace: "
+                              "shop}\nspec: {ports: [{port: 80}]}\n";
+static const char route[] =
+    "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r, namespace: "
+    "shop}\nspec: {parentRefs: [{group: \"\", kind: Service, name: api}], rules: [{backendRefs: "
+    "[{name: api, port: 80}]}]}\n";
+
+static void an_edited_folder_is_followed_and_its_problems_kept(void **state)
+{
+    struct folder folder;
+    size_t at = 0;
+    folder_open(&folder);
+    write_file(&folder, "api.yaml", SPAN(service));
+    folder_start(&folder);
+    assert_true(has_resource(&folder, XDS_PHONE, "shop/api"));
+    assert_null(feed_next_problems(&folder.feed, &at));
+
+    write_file(&folder, "route.yaml", SPAN(route));
+    wait_for_batch(&folder);
+    assert_int_equal(folder.changed_routes, 1);
+
+    write_file(&folder, "api.yaml",
+               SPAN("apiVersion: v1\nkind: Service\nmetadata: {name: api, "
+                    "namespace: shop}\nspec: {ports: [{port: 80000}]}\n"));
+    wait_for_batch(&folder);
+    assert_true(has_resource(&folder, XDS_PHONE, "shop/api"));
+    at = 0;
+    const struct problems *problems = feed_next_problems(&folder.feed, &at);
+    assert_non_null(problems);
+    assert_int_equal(problems->count, 1);
+    assert_int_equal(problems->items[0].line, 4);
+    assert_string_equal(problems->items[0].object, "Service shop/api");
+    assert_string_equal(problems->items[0].field, "spec.ports[0].port");
+    assert_null(feed_next_problems(&folder.feed, &at));
+
+    remove_file(&folder, "api.yaml");
+    wait_for_batch(&folder);
+    assert_false(has_resource(&folder, XDS_PHONE, "shop/api"));
+    at = 0;
+    assert_null(feed_next_problems(&folder.feed, &at));
+    remove_file(&folder, "route.yaml");
+    folder_close(&folder);
+}
+
+static size_t resident_mib(void)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%*u %lu", &pages), 1);
+    fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE) >> 20;
+}
+
+enum { SERVICES = 10000, FILES = 2 };
+
+/* The project's bound: 10,000 services in the manifests, the control plane under 200 MB. */
+static void ten_thousand_services_in_two_files_stay_small(void **state)
+{
+    struct folder folder;
+    struct text text = {0};
+    folder_open(&folder);
+    size_t before = resident_mib();
+    for (int file = 0; file < FILES; file++) {
+        char name[16];
+        text_clear(&text);
+        for (int i = file * SERVICES / FILES; i < (file + 1) * SERVICES / FILES; i++) {
+            text_printf(&text,
+                        "---\napiVersion: v1\nkind: Service\nmetadata: {name: s-%d, namespace: "
+                        "shop}\nspec:\n  clusterIP: 10.1.%d.%d\n  selector: {app: s-%d}\n  ports:\n"
+                        "  - {name: http, port: 80, targetPort: http}\n---\napiVersion: "
+                        "remora.dev/v1alpha1\nkind: Workload\nmetadata: {name: s-%d-1, namespace: "
+                        "shop, labels: {app: s-%d}}\nspec:\n  addresses: [10.2.%d.%d]\n  ports: "
+                        "{http: 8080}\n  serviceAccount: s-%d\n",
+                        i, i / 256, i % 256, i, i, i, i / 256, i % 256, i);
+        }
+        snprintf(name, sizeof(name), "%d.yaml", file);
+        write_file(&folder, name, text_span(&text));
+    }
+    text_done(&text);
+    int64_t start = clock_now_ns();
+    folder_start(&folder);
+    int64_t start_ms = (clock_now_ns() - start) / NS_PER_MS;
+    assert_int_equal(world_count(folder.world).services, SERVICES);
+
+    /* A third file with one route: everything else is left alone. */
+    write_file(
+        &folder, "route.yaml",
+        SPAN("apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r, "
+             "namespace: shop}\nspec: {parentRefs: [{group: \"\", kind: Service, name: "
+             "s-7}], rules: [{backendRefs: [{name: s-8, port: 80}]}]}\n"));
+    start = clock_now_ns();
+    wait_for_batch(&folder);
+    int64_t batch_ms = (clock_now_ns() - start) / NS_PER_MS;
+    size_t used = resident_mib() - before;
+    assert_int_equal(folder.changed_routes, 1);
+    print_message("start %lld ms, a change %lld ms (100 of them waiting), %zu MiB\n",
+                  (long long)start_ms, (long long)batch_ms, used);
+#ifndef REMORA_POISON
+    assert_true(used < 200);
+    assert_true(start_ms < 3000);
+    assert_true(batch_ms < 400);
+#endif
+    remove_file(&folder, "0.yaml");
+    remove_file(&folder, "1.yaml");
+    remove_file(&folder, "route.yaml");
+    folder_close(&folder);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest cases[] = {
+        cmocka_unit_test(an_edited_folder_is_followed_and_its_problems_kept),
+        cmocka_unit_test(ten_thousand_services_in_two_files_stay_small),
+    };
+    return TEST_MAIN(cases, argc, argv);
+}
