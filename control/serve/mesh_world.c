@@ -55,6 +55,13 @@ static const struct supply_ops supply_ops = {
 static void on_object(void *owner, struct object *object)
 {
     struct mesh_world *mesh = owner;
+    char title[OBJECT_TITLE_BYTES];
+    struct text fields = {0};
+    if (object_not_in_force(object, &fields)) {
+        LOG_WARN("manifests", "not in force yet", LOG_SPAN("object", object_title(object, title)),
+                 LOG_SPAN("fields", text_span(&fields)));
+    }
+    text_done(&fields);
     world_put(mesh->world, object);
 }
 
