@@ -125,24 +125,18 @@ void world_destroy(struct world *world)
 
 void entry_judge_programmed(struct entry *entry)
 {
-    const struct object *object = entry->object;
     struct conditions *conditions = &entry->conditions;
-    if (!kind_facts((enum kind)object->kind)->in_force) {
-        conditions_set(conditions, CONDITION_OF_OBJECT, CONDITION_PROGRAMMED, false,
-                       "NotInForceYet", "objects of this kind are checked but not in force yet");
-        return;
-    }
-    if (object->not_in_force_count == 0) {
+    struct text fields = {0};
+    if (!object_not_in_force(entry->object, &fields)) {
         conditions_set(conditions, CONDITION_OF_OBJECT, CONDITION_PROGRAMMED, true, "Programmed",
                        "in force");
-        return;
+    } else if (kind_facts((enum kind)entry->object->kind)->in_force) {
+        conditions_set(conditions, CONDITION_OF_OBJECT, CONDITION_PROGRAMMED, false,
+                       "PartiallyProgrammed", "not in force yet: %s", fields.bytes);
+    } else {
+        conditions_set(conditions, CONDITION_OF_OBJECT, CONDITION_PROGRAMMED, false,
+                       "NotInForceYet", "objects of this kind are checked but not in force yet");
     }
-    struct text fields = {0};
-    for (uint32_t i = 0; i < object->not_in_force_count; i++) {
-        text_printf(&fields, "%s%.*s", i > 0 ? ", " : "", SPAN_ARG(object->not_in_force[i]));
-    }
-    conditions_set(conditions, CONDITION_OF_OBJECT, CONDITION_PROGRAMMED, false,
-                   "PartiallyProgrammed", "not in force yet: %s", fields.bytes);
     text_done(&fields);
 }
 

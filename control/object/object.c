@@ -215,6 +215,18 @@ struct span object_title(const struct object *object, char *into)
     return span_make(into, length < OBJECT_TITLE_BYTES ? (size_t)length : OBJECT_TITLE_BYTES - 1);
 }
 
+bool object_not_in_force(const struct object *object, struct text *into)
+{
+    if (!kind_facts((enum kind)object->kind)->in_force) {
+        text_add_text(into, "all");
+        return true;
+    }
+    for (uint32_t i = 0; i < object->not_in_force_count; i++) {
+        text_printf(into, "%s%.*s", i > 0 ? ", " : "", SPAN_ARG(object->not_in_force[i]));
+    }
+    return object->not_in_force_count > 0;
+}
+
 static int compare_age(const struct object *a, const struct object *b)
 {
     int64_t age_a = a->meta.created_s != FIELD_UNSET ? a->meta.created_s : INT64_MAX;

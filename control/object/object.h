@@ -61,6 +61,8 @@ struct span object_key_make(struct arena *arena, enum kind kind, struct span nam
 /* "HTTPRoute shop/api" for people; into needs OBJECT_TITLE_BYTES, longer ones are cut. */
 enum { OBJECT_TITLE_BYTES = 384 };
 struct span object_title(const struct object *object, char *into);
+/* What of it nothing acts on yet: "all" of a kind, or paths with ", " between. False: all is. */
+bool object_not_in_force(const struct object *object, struct text *into);
 /* GEP-713: who was there first wins. By creation time (unknown is youngest), then namespace/name.
  */
 bool object_older(const struct object *a, const struct object *b);

@@ -7,21 +7,6 @@ void problems_init(struct problems *problems, struct span file)
     *problems = (struct problems){.file = mem_text(file.at, file.length)};
 }
 
-void problems_copy(const struct problems *from, struct problems *ret_copy)
-{
-    problems_init(ret_copy, span_of(from->file));
-    ret_copy->left_out = from->left_out;
-    ret_copy->errors = from->errors;
-    mem_grow(&ret_copy->items, &ret_copy->capacity, from->count + 1, sizeof(from->items[0]));
-    for (size_t i = 0; i < from->count; i++) {
-        struct problem *copy = &ret_copy->items[ret_copy->count++];
-        *copy = from->items[i];
-        copy->object = mem_strdup(copy->object);
-        copy->field = mem_strdup(copy->field);
-        copy->text = mem_strdup(copy->text);
-    }
-}
-
 void problems_cut(struct problems *problems, size_t keep)
 {
     while (problems->count > keep) {

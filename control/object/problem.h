@@ -33,8 +33,6 @@ void problems_add(struct problems *problems, uint32_t line, struct span object, 
                   const char *format, ...) __attribute__((format(printf, 5, 6)));
 void problems_warn(struct problems *problems, uint32_t line, struct span object, struct span field,
                    const char *format, ...) __attribute__((format(printf, 5, 6)));
-/* *ret_copy needs no init. */
-void problems_copy(const struct problems *from, struct problems *ret_copy);
 /* Drops all but the first `keep` of those that are kept. */
 void problems_cut(struct problems *problems, size_t keep);
 /* "shop.yaml:12: HTTPRoute shop/api: spec.rules[0].name: ..." */

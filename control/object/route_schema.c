@@ -1,6 +1,7 @@
 #include "control/object/route_spec.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 static const char *const match_types[] = {"Exact", "RegularExpression", NULL};
 static const char *const path_types[] = {"Exact", "PathPrefix", "RegularExpression", NULL};
@@ -81,24 +82,34 @@ static bool word_bytes(struct span text, bool dots)
     return true;
 }
 
+/* Both together become one expression on the path, with the same bound as any other. */
+static const char *check_grpc_regex(const struct grpc_method_match *match)
+{
+    char whole[2 * 1024 + 32];
+    struct span any = SPAN("[^/]+");
+    struct span service = match->service.length > 0 ? match->service : any;
+    struct span method = match->method.length > 0 ? match->method : any;
+    int length =
+        snprintf(whole, sizeof(whole), "/(?:%.*s)/(?:%.*s)", SPAN_ARG(service), SPAN_ARG(method));
+    return (size_t)length < sizeof(whole) ? check_regex(span_make(whole, (size_t)length))
+                                          : "is too long";
+}
+
 static const char *check_grpc_method(const void *decoded, const char **ret_field)
 {
     const struct grpc_method_match *match = decoded;
-    bool regex = match->type == MATCH_TYPE_REGULAR_EXPRESSION;
     if (match->service.length == 0 && match->method.length == 0) {
         return "needs a service or a method";
     }
+    if (match->type == MATCH_TYPE_REGULAR_EXPRESSION) {
+        return check_grpc_regex(match);
+    }
     *ret_field = "service";
-    if (match->service.length > 0 &&
-        (regex ? check_regex(match->service) != NULL : !word_bytes(match->service, true))) {
-        return regex ? "is no regular expression" : "must be a gRPC service name";
+    if (!word_bytes(match->service, true)) {
+        return "must be a gRPC service name";
     }
     *ret_field = "method";
-    if (match->method.length > 0 &&
-        (regex ? check_regex(match->method) != NULL : !word_bytes(match->method, false))) {
-        return regex ? "is no regular expression" : "must be a gRPC method name";
-    }
-    return NULL;
+    return word_bytes(match->method, false) ? NULL : "must be a gRPC method name";
 }
 
 static const struct field grpc_method_fields[] = {

@@ -1,9 +1,8 @@
 #include "tests/unit/test_main.h"
 
-#include "control/model/feed.h"
+#include "control/model/world.h"
 #include "control/source/directory/directory_source.h"
 #include "lib/base/clock.h"
-#include "lib/base/log.h"
 #include "lib/base/poison.h"
 
 #include <stdlib.h>
@@ -15,17 +14,32 @@ struct folder {
     char root[64];
     struct loop *loop;
     struct world *world;
-    struct feed feed;
+    size_t problems; /* of the last file told */
     struct source *source;
     unsigned compiled, wanted;
     size_t changed_routes;
 };
 
-static void on_compiled(void *owner, const struct world_changes *changes)
+static void on_object(void *owner, struct object *object)
+{
+    world_put(((struct folder *)owner)->world, object);
+}
+
+static void on_removed(void *owner, struct object *object)
+{
+    world_remove(((struct folder *)owner)->world, object);
+}
+
+static void on_problems(void *owner, const struct problems *problems)
+{
+    ((struct folder *)owner)->problems = problems->count;
+}
+
+static void on_synced(void *owner)
 {
     struct folder *folder = owner;
     folder->compiled++;
-    folder->changed_routes = changes->types[XDS_ROUTE].count;
+    folder->changed_routes = world_compile(folder->world)->types[XDS_ROUTE].count;
 }
 
 static bool has_compiled(void *owner)
@@ -61,26 +75,23 @@ static void folder_open(struct folder *folder)
 {
     struct world_options options = {"cluster.local", "remora-system", "cluster.local"};
     *folder = (struct folder){0};
-    log_set_level(LOG_LEVEL_OFF);
     snprintf(folder->root, sizeof(folder->root), "/tmp/remora-feed-XXXXXX");
     assert_non_null(mkdtemp(folder->root));
     folder->loop = loop_create();
     folder->world = world_create(&options);
-    feed_init(&folder->feed, folder->world, on_compiled, folder);
 }
 
 static void folder_start(struct folder *folder)
 {
-    struct source_listener listener = feed_listener(&folder->feed);
+    struct source_listener listener = {on_object, on_removed, on_problems, on_synced, folder};
     folder->source = directory_source_create(folder->loop, folder->root, &listener);
     source_start(folder->source);
-    assert_true(folder->feed.synced);
+    assert_int_equal(folder->compiled, 1);
 }
 
 static void folder_close(struct folder *folder)
 {
     source_destroy(folder->source);
-    feed_done(&folder->feed);
     world_destroy(folder->world);
     loop_destroy(folder->loop);
     rmdir(folder->root);
@@ -101,15 +112,13 @@ static const char route[] =
     "shop}\nspec: {parentRefs: [{group: \"\", kind: Service, name: api}], rules: [{backendRefs: "
     "[{name: api, port: 80}]}]}\n";
 
-static void an_edited_folder_is_followed_and_its_problems_kept(void **state)
+static void an_edited_folder_is_followed(void **state)
 {
     struct folder folder;
-    size_t at = 0;
     folder_open(&folder);
     write_file(&folder, "api.yaml", SPAN(service));
     folder_start(&folder);
     assert_true(has_resource(&folder, XDS_PHONE, "shop/api"));
-    assert_null(feed_next_problems(&folder.feed, &at));
 
     write_file(&folder, "route.yaml", SPAN(route));
     wait_for_batch(&folder);
@@ -120,20 +129,12 @@ static void an_edited_folder_is_followed_and_its_problems_kept(void **state)
                     "namespace: shop}\nspec: {ports: [{port: 80000}]}\n"));
     wait_for_batch(&folder);
     assert_true(has_resource(&folder, XDS_PHONE, "shop/api"));
-    at = 0;
-    const struct problems *problems = feed_next_problems(&folder.feed, &at);
-    assert_non_null(problems);
-    assert_int_equal(problems->count, 1);
-    assert_int_equal(problems->items[0].line, 4);
-    assert_string_equal(problems->items[0].object, "Service shop/api");
-    assert_string_equal(problems->items[0].field, "spec.ports[0].port");
-    assert_null(feed_next_problems(&folder.feed, &at));
+    assert_int_equal(folder.problems, 1);
 
     remove_file(&folder, "api.yaml");
     wait_for_batch(&folder);
     assert_false(has_resource(&folder, XDS_PHONE, "shop/api"));
-    at = 0;
-    assert_null(feed_next_problems(&folder.feed, &at));
+    assert_int_equal(folder.problems, 0);
     remove_file(&folder, "route.yaml");
     folder_close(&folder);
 }
@@ -206,7 +207,7 @@ static void ten_thousand_services_in_two_files_stay_small(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest cases[] = {
-        cmocka_unit_test(an_edited_folder_is_followed_and_its_problems_kept),
+        cmocka_unit_test(an_edited_folder_is_followed),
         cmocka_unit_test(ten_thousand_services_in_two_files_stay_small),
     };
     return TEST_MAIN(cases, argc, argv);
