@@ -30,12 +30,17 @@ static void add_key(struct text *line, const char *key)
     text_printf(line, "%s\"%s\":", line->length > 1 ? "," : "", key);
 }
 
-static void add_span(struct text *line, const char *key, struct span value)
+static void add_cut(struct text *line, const char *key, struct span value, size_t limit)
 {
     if (value.length > 0) {
         add_key(line, key);
-        text_add_json(line, value);
+        text_add_json(line, span_cut(value, 0, limit));
     }
+}
+
+static void add_span(struct text *line, const char *key, struct span value)
+{
+    add_cut(line, key, value, ACCESS_LOG_VALUE_BYTES);
 }
 
 static void add_number(struct text *line, const char *key, int64_t value)
@@ -84,7 +89,7 @@ static void json_line(const struct request_record *record, int64_t wall_ns, stru
     add_span(line, "protocol", span_of(protocols[record->protocol]));
     add_span(line, "method", record->method);
     add_span(line, "authority", record->authority);
-    add_span(line, "path", record->path);
+    add_cut(line, "path", record->path, ACCESS_LOG_PATH_BYTES);
     if (record->status != 0) {
         add_number(line, "status", record->status);
     }
@@ -121,14 +126,19 @@ static void json_line(const struct request_record *record, int64_t wall_ns, stru
     text_add_text(line, "}\n");
 }
 
-static void text_value(struct text *line, struct span value)
+static void text_cut(struct text *line, struct span value, size_t limit)
 {
     text_add_byte(line, ' ');
     if (value.length == 0) {
         text_add_byte(line, '-');
     } else {
-        text_add_json(line, value);
+        text_add_json(line, span_cut(value, 0, limit));
     }
+}
+
+static void text_value(struct text *line, struct span value)
+{
+    text_cut(line, value, ACCESS_LOG_VALUE_BYTES);
 }
 
 static void text_line(const struct request_record *record, int64_t wall_ns, struct text *line)
@@ -140,7 +150,7 @@ static void text_line(const struct request_record *record, int64_t wall_ns, stru
                 protocols[record->protocol]);
     text_value(line, record->method);
     text_value(line, record->authority);
-    text_value(line, record->path);
+    text_cut(line, record->path, ACCESS_LOG_PATH_BYTES);
     text_printf(line, " %u %.*s %lldus", record->status, SPAN_ARG(failure_word(record->failure)),
                 (long long)micros(record->opened_ns, record->done_ns));
     text_value(line, record->source_workload);
@@ -167,30 +177,50 @@ static bool writable(int fd)
     return poll(&one, 1, 0) == 1 && (one.revents & (POLLOUT | POLLERR | POLLHUP)) != 0;
 }
 
-static void drop_written(struct access_log *log, size_t written)
+static void drop_front(struct access_log *log, size_t bytes)
 {
-    memmove(log->queue.bytes, log->queue.bytes + written, log->queue.length - written);
-    log->queue.length -= written;
-    log->queue.bytes[log->queue.length] = '\0';
+    if (bytes > 0) {
+        memmove(log->queue.bytes, log->queue.bytes + bytes, log->queue.length - bytes);
+        log->queue.length -= bytes;
+        log->queue.bytes[log->queue.length] = '\0';
+    }
+}
+
+/* Nobody will ever read what is left. */
+static void drop_all(struct access_log *log)
+{
+    for (size_t i = 0; i < log->queue.length; i++) {
+        log->dropped += log->queue.bytes[i] == '\n';
+    }
+    text_clear(&log->queue);
 }
 
 /* At most a pipe's worth at a time, so that a blocking descriptor does not hold the loop. */
-static void flush(struct turn_task *task)
+static void write_some(struct access_log *log)
 {
     enum { WRITE_BYTES = 4096 };
-    struct access_log *log = CONTAINER_OF(task, struct access_log, flush_task);
-    while (log->queue.length > 0 && writable(log->fd)) {
-        size_t length = log->queue.length < WRITE_BYTES ? log->queue.length : WRITE_BYTES;
-        ssize_t written = write(log->fd, log->queue.bytes, length);
+    size_t done = 0;
+    while (done < log->queue.length && writable(log->fd)) {
+        size_t left = log->queue.length - done;
+        ssize_t written =
+            write(log->fd, log->queue.bytes + done, left < WRITE_BYTES ? left : WRITE_BYTES);
+        if (written < 0 && errno != EINTR && errno != EAGAIN) {
+            drop_front(log, done);
+            drop_all(log);
+            return;
+        }
         if (written <= 0) {
-            if (written < 0 && errno != EINTR && errno != EAGAIN) {
-                log->dropped++;
-                text_clear(&log->queue);
-            }
             break;
         }
-        drop_written(log, (size_t)written);
+        done += (size_t)written;
     }
+    drop_front(log, done);
+}
+
+static void flush(struct turn_task *task)
+{
+    struct access_log *log = CONTAINER_OF(task, struct access_log, flush_task);
+    write_some(log);
     if (log->queue.length > 0) {
         timer_start(&log->retry, RETRY_MS * NS_PER_MS);
     }
@@ -218,6 +248,7 @@ struct access_log *access_log_create(struct loop *loop, int fd)
 void access_log_destroy(struct access_log *log)
 {
     if (log != NULL) {
+        write_some(log);
         timer_stop(&log->retry);
         turn_task_cancel(&log->flush_task);
         text_done(&log->queue);

@@ -205,8 +205,6 @@ void observe_refused(struct observe *observe, uint8_t direction, enum failure fa
         .opened_ns = now_of(observe),
         .done_ns = now_of(observe),
     };
-    record.original_dst = *from;
-    record.original_dst.family = 0;
     log_record(observe, &record);
 }
 

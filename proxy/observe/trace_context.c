@@ -111,6 +111,14 @@ static bool read_b3(const struct headers *headers, struct trace_ids *trace)
                        headers_value(headers, HEADER_X_B3_SPANID), trace);
 }
 
+/* B3 without ids but with the word that nothing is to be recorded. */
+static bool b3_declines(const struct headers *headers)
+{
+    struct span sampled = headers_value(headers, HEADER_X_B3_SAMPLED);
+    return span_equal(headers_value(headers, HEADER_B3), SPAN("0")) ||
+           span_equal(sampled, SPAN("0")) || span_equal(sampled, SPAN("false"));
+}
+
 static void make_id(uint8_t *into, size_t bytes)
 {
     for (size_t at = 0; at < bytes; at += sizeof(uint64_t)) {
@@ -129,7 +137,7 @@ void trace_read(const struct headers *headers, uint32_t per_million, double draw
     } else if (read_b3(headers, &trace)) {
         trace.present = true;
         trace.from_b3 = true;
-    } else if (per_million > 0 && draw * 1000000 < (double)per_million) {
+    } else if (draw * 1000000 < (double)per_million && !b3_declines(headers)) {
         memset(&trace, 0, sizeof(trace));
         make_id(trace.trace, TRACE_BYTES);
         trace.present = trace.sampled = trace.started_here = true;
@@ -168,6 +176,9 @@ void trace_write(const struct trace_ids *trace, struct headers *headers, struct 
     if (trace->from_b3) {
         write_b3(trace, trace_hex, span_hex, headers, arena);
         return;
+    }
+    if (trace->started_here) {
+        headers_remove(headers, HEADER_TRACESTATE); /* of a trace that was not understood */
     }
     headers_set_token(headers, HEADER_TRACEPARENT,
                       span_of(arena_printf(arena, "00-%s-%s-%s", trace_hex, span_hex,

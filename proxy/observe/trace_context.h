@@ -7,6 +7,7 @@
 /*
  * Trace headers: W3C traceparent (https://www.w3.org/TR/trace-context/), else B3 (single or multi).
  * What came is carried on with our span as the new parent; a malformed one is treated as absent.
+ * Where a trace starts here, a tracestate that came with it goes.
  * per_million: share of requests without any that start a trace here (draw in [0, 1)).
  */
 void trace_read(const struct headers *headers, uint32_t per_million, double draw,
