@@ -196,6 +196,11 @@ static bool answer_from_route(struct request *request)
 {
     const struct xds_route *route = request->route->facts;
     struct span location = SPAN_EMPTY;
+    /* A bare 500 is how a rule without any valid backend is said in xDS. */
+    if (route->action == XDS_ACTION_DIRECT && route->status == 500 && route->body.length == 0) {
+        request_fail(request, FAILURE_INVALID_BACKEND, SPAN_EMPTY);
+        return false;
+    }
     if (route->action == XDS_ACTION_REDIRECT) {
         location = route_redirect_location(request->route, request->head, request->origin.port,
                                            &request->arena);
