@@ -51,7 +51,7 @@ static void write_types(const struct subscriber *subscriber, struct text *into)
 }
 
 /* Without its closing brace. */
-static void write_proxy(const struct xds_client_row *row, struct text *into)
+static void write_proxy(const struct ads_row *row, struct text *into)
 {
     const struct subscriber *subscriber = row->subscriber;
     text_add_text(into, "{\"id\": ");
@@ -76,10 +76,10 @@ static void write_proxy(const struct xds_client_row *row, struct text *into)
 void page_proxies(const struct admin_server_options *of, struct text *into)
 {
     const struct link *at = NULL;
-    struct xds_client_row row;
+    struct ads_row row;
     const char *between = "\n";
     text_add_text(into, "{\"proxies\": [");
-    while (xds_server_next(of->xds, &at, &row)) {
+    while (ads_service_next(xds_server_ads(of->xds), &at, &row)) {
         text_add_text(into, between);
         write_proxy(&row, into);
         write_types(row.subscriber, into);
@@ -129,10 +129,10 @@ static void write_told(const struct subscription *subscription, struct text *int
 bool page_config(const struct admin_server_options *of, struct span proxy, struct text *into)
 {
     const struct link *at = NULL;
-    struct xds_client_row row;
+    struct ads_row row;
     const char *between = "";
     bool found = false;
-    while (!found && xds_server_next(of->xds, &at, &row)) {
+    while (!found && ads_service_next(xds_server_ads(of->xds), &at, &row)) {
         found = span_equal(row.subscriber->node.id, proxy);
     }
     if (!found) {

@@ -92,6 +92,7 @@ static void open_world(struct daemon *daemon, const struct settings *settings)
 static bool open_ports(struct daemon *daemon, const struct settings *settings, char *reason)
 {
     struct xds_server_options xds = {.at = settings->listen,
+                                     .plain_at = settings->listen_plain,
                                      .ca = daemon->ca,
                                      .tokens = daemon->tokens,
                                      .stats = &daemon->stats,
@@ -142,8 +143,13 @@ struct daemon *daemon_start(struct loop *loop, const struct settings *settings, 
     if (settings->metrics.family != 0) {
         address_format(admin_server_metrics_address(daemon->admin), metrics);
     }
+    const struct address *plain_at = xds_server_plain_address(daemon->xds);
+    char plain[ADDRESS_TEXT_BYTES] = "off";
+    if (plain_at != NULL) {
+        address_format(plain_at, plain);
+    }
     LOG_INFO("control", "listening", LOG_TEXT("xds", xds), LOG_TEXT("metrics", metrics),
-             LOG_TEXT("trust_domain", settings->trust_domain),
+             LOG_TEXT("xds_plain", plain), LOG_TEXT("trust_domain", settings->trust_domain),
              LOG_TEXT("config_dir", settings->config_dir), LOG_TEXT("version", REMORA_VERSION));
     return daemon;
 }

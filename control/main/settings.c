@@ -29,6 +29,8 @@ static const struct option_row rows[] = {
      "folder for the authority's keys, join tokens and the admin socket"},
     {"listen", 0, KIND_ADDRESS, AT(listen), "ADDR:PORT",
      "xDS, certificates and load reports, over TLS ([::]:15012)"},
+    {"listen-plain", 0, KIND_ADDRESS, AT(listen_plain), "ADDR:PORT|off",
+     "xDS without TLS and identity, loopback only, for gRPC libraries that need it (off)"},
     {"metrics", 0, KIND_ADDRESS, AT(metrics), "ADDR:PORT|off",
      "Prometheus metrics and health ([::]:15014)"},
     {"trust-domain", 0, KIND_TEXT, AT(trust_domain), "NAME",

@@ -10,7 +10,8 @@ struct settings {
     const char *config_dir;
     const char *state_dir;
     struct address listen;
-    struct address metrics; /* family 0 = nowhere */
+    struct address listen_plain; /* family 0 = nowhere */
+    struct address metrics;      /* family 0 = nowhere */
     const char *trust_domain;
     const char *cluster_domain;
     const char *root_namespace;

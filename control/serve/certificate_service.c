@@ -197,6 +197,7 @@ static void *on_call(void *service, struct grpc_served *served, const struct htt
     struct call *call = NEW(struct call);
     struct span bearer = grpc_bearer(head);
     call->service = service;
+    live_calls_enter(call->service->calls);
     call->identity = mem_text(peer->identity.at, peer->identity.length);
     call->bearer = mem_text(bearer.at, bearer.length);
     call->address = mem_text(peer->address.at, peer->address.length);
@@ -233,6 +234,7 @@ static void on_half_close(void *owner, struct grpc_served *served)
 static void on_gone(void *owner, struct grpc_served *served)
 {
     struct call *call = owner;
+    live_calls_leave(call->service->calls);
     mem_free(call->identity);
     mem_free(call->bearer);
     mem_free(call->address);

@@ -3,6 +3,7 @@
 
 #include "control/serve/caller.h"
 #include "control/serve/control_stats.h"
+#include "control/serve/live_calls.h"
 #include "control/serve/mesh_ca.h"
 #include "lib/grpc/grpc_server.h"
 
@@ -17,6 +18,7 @@ struct certificate_service {
     struct mesh_ca *ca;
     struct join_tokens *tokens;
     struct control_stats *stats;
+    struct live_calls *calls;
 };
 
 struct certificate_answer {

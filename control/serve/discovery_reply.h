@@ -8,8 +8,11 @@
  * resources are not copied until it is packed. All zero = empty.
  */
 enum {
-    /* gRPC clients refuse a message above 4 MiB; a delta response is cut well before that. */
-    REPLY_BYTES = 1 << 20,
+    /*
+     * A delta response is cut here: gRPC clients refuse a message above 4 MiB, and what is on its
+     * way to a thousand proxies that start together must fit into memory.
+     */
+    REPLY_BYTES = 128 * 1024,
 };
 
 struct discovery_reply {

@@ -161,6 +161,7 @@ static struct reporter *begin(struct load_service *service, bool lrs, struct grp
     struct caller_refusal refusal;
     reporter->service = service;
     reporter->lrs = lrs;
+    live_calls_enter(service->calls);
     if (!caller_prove(service->tokens, service->trust_domain, &evidence, NULL, false, &caller,
                       &refusal)) {
         control_stats_add_for(service->stats, CONTROL_STAT_REFUSED, refusal.word, 1);
@@ -208,6 +209,7 @@ static void on_gone(void *owner, struct grpc_served *served)
 {
     struct reporter *reporter = owner;
     reporter->service->reporters -= reporter->counted;
+    live_calls_leave(reporter->service->calls);
     arena_done(&reporter->arena);
     mem_free(reporter);
 }

@@ -3,6 +3,7 @@
 
 #include "control/serve/caller.h"
 #include "control/serve/control_stats.h"
+#include "control/serve/live_calls.h"
 #include "control/serve/load_table.h"
 #include "lib/grpc/grpc_server.h"
 #include "lib/xds/xds_type.h"
@@ -20,6 +21,7 @@ struct load_service {
     struct span trust_domain;
     struct control_stats *stats;
     struct load_table *table;
+    struct live_calls *calls;
     size_t reporters; /* streams that are open */
 };
 

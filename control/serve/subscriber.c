@@ -25,8 +25,12 @@ struct subscriber *subscriber_create(struct supply *supply, bool delta,
     subscriber->since_ns = clock_wall_ns();
     subscriber->last_nonce = FIRST_NONCE;
     arena_init(&subscriber->names);
-    subscriber->viewer.namespace_name = arena_span(&subscriber->names, identity->namespace_name);
-    subscriber->viewer.service_account = arena_span(&subscriber->names, identity->service_account);
+    subscriber->is_proven = identity != NULL;
+    if (identity != NULL) {
+        struct viewer *viewer = &subscriber->viewer;
+        viewer->namespace_name = arena_span(&subscriber->names, identity->namespace_name);
+        viewer->service_account = arena_span(&subscriber->names, identity->service_account);
+    }
     for (unsigned type = 0; type < XDS_TYPES; type++) {
         subscription_init(&subscriber->types[type], (enum xds_type)type);
     }
@@ -58,6 +62,11 @@ static enum grpc_code take_node(struct subscriber *subscriber, const struct xds_
     struct viewer *viewer = &subscriber->viewer;
     struct node_claim *node = &subscriber->node;
     node_claim_read(caller, &subscriber->names, node);
+    if (!subscriber->is_proven) {
+        viewer->namespace_name =
+            node->namespace_name.length > 0 ? node->namespace_name : SPAN("default");
+        viewer->service_account = node->service_account;
+    }
     if (claims_other(node->namespace_name, viewer->namespace_name) ||
         claims_other(node->service_account, viewer->service_account)) {
         snprintf(ret_error->text, sizeof(ret_error->text),
@@ -160,7 +169,8 @@ static void tell(struct subscriber *subscriber, struct subscription *subscriptio
 
 static bool is_settled(const struct subscription *subscription)
 {
-    return !subscription->due && !subscription->owed && !subscription->waits;
+    return !subscription->due && !subscription->owed && !subscription->waits &&
+           subscription->next_all == NULL;
 }
 
 /* What names clusters has been taken over, so clusters may go. */
@@ -174,7 +184,8 @@ void subscriber_sync(struct subscriber *subscriber)
 {
     for (size_t i = 0; i < XDS_TYPES; i++) {
         struct subscription *subscription = &subscriber->types[push_order[i]];
-        bool wants = subscription->owed || (subscription->due && !subscription->waits);
+        bool wants = subscription->owed || subscription->next_all != NULL ||
+                     (subscription->due && !subscription->waits);
         if (wants && subscriber->events->has_room(subscriber->owner)) {
             tell(subscriber, subscription,
                  !subscription_removes_late(subscription) || may_remove(subscriber));

@@ -39,7 +39,8 @@ struct subscriber {
     const struct subscriber_events *events;
     void *owner;
     bool delta;
-    bool for_grpc; /* a gRPC library, not a proxy */
+    bool for_grpc;  /* a gRPC library, not a proxy */
+    bool is_proven; /* namespace and service account are those of an identity */
     bool knows_node;
     struct arena names; /* of the node and identity */
     struct viewer viewer;
@@ -50,7 +51,7 @@ struct subscriber {
     int64_t since_ns; /* wall clock */
 };
 
-/* Copies the identity. */
+/* Copies the identity. NULL: the port proves nobody, and the node is believed. */
 struct subscriber *subscriber_create(struct supply *supply, bool delta,
                                      const struct subscriber_identity *identity,
                                      const struct subscriber_events *events, void *owner);

@@ -39,7 +39,8 @@ static void want_none(struct subscription *subscription)
 {
     subscription->all = false;
     listing_unref(subscription->told_all);
-    subscription->told_all = NULL;
+    listing_unref(subscription->next_all);
+    subscription->told_all = subscription->next_all = NULL;
 }
 
 static bool subscribe(struct subscription *subscription, struct span name)
@@ -133,6 +134,7 @@ struct telling {
     bool removals;
     bool held_back; /* something that is gone was not told yet */
     bool sent;
+    bool paused; /* there is no room for more parts now */
 };
 
 static void flush_full(struct telling *telling)
@@ -140,6 +142,7 @@ static void flush_full(struct telling *telling)
     if (telling->reply.bytes >= REPLY_BYTES) {
         subscriber_send(telling->subscriber, telling->subscription, &telling->reply);
         telling->sent = true;
+        telling->paused = !telling->subscriber->events->has_room(telling->subscriber->owner);
     }
 }
 
@@ -207,29 +210,29 @@ static bool is_told_apart(const struct telling *telling, struct span name)
 static void tell_difference(struct telling *telling, const struct listing *before,
                             const struct listing *now)
 {
-    uint32_t old = 0;
-    uint32_t new = 0;
-    while (old < before->count || new < now->count) {
+    uint32_t *old = &telling->subscription->old_at;
+    uint32_t *new = &telling->subscription->new_at;
+    while (!telling->paused && (*old < before->count || *new < now->count)) {
         int order;
-        if (old == before->count) {
+        if (*old == before->count) {
             order = 1;
-        } else if (new == now->count) {
+        } else if (*new == now->count) {
             order = -1;
-        } else if (before->items[old] == now->items[new]) {
+        } else if (before->items[*old] == now->items[*new]) {
             order = 0;
         } else {
-            order = span_compare(before->items[old]->name, now->items[new]->name);
+            order = span_compare(before->items[*old]->name, now->items[*new]->name);
         }
         if (order < 0) {
-            if (!is_told_apart(telling, before->items[old]->name)) {
-                tell_gone(telling, before->items[old]->name);
+            struct span gone = before->items[(*old)++]->name;
+            if (!is_told_apart(telling, gone)) {
+                tell_gone(telling, gone);
             }
-            old++;
             continue;
         }
-        struct resource *resource = now->items[new ++];
-        bool same = order == 0 && before->items[old]->version == resource->version;
-        old += order == 0;
+        struct resource *resource = now->items[(*new)++];
+        bool same = order == 0 && before->items[*old]->version == resource->version;
+        *old += order == 0;
         if (!same && !is_told_apart(telling, resource->name)) {
             tell_present(telling, resource_ref(resource));
         }
@@ -259,31 +262,45 @@ static void tell_held(struct telling *telling, const struct listing *now)
 
 static void tell_first(struct telling *telling, const struct listing *now)
 {
-    for (uint32_t i = 0; i < now->count; i++) {
-        struct resource *resource = now->items[i];
+    uint32_t *new = &telling->subscription->new_at;
+    while (!telling->paused && *new < now->count) {
+        struct resource *resource = now->items[(*new)++];
         const struct wanted *held = map_get(&telling->subscription->held, resource->name);
         bool known = held != NULL && held->told == resource->version;
         if (!known && !is_named(telling, resource->name)) {
             tell_present(telling, resource_ref(resource));
         }
     }
-    tell_held(telling, now);
 }
 
+/*
+ * Goes from the listing that was told to the one that is next, in parts where there is no room for
+ * all. Only when that one is told whole is a newer one looked at.
+ */
 static void tell_all(struct telling *telling)
 {
     struct subscriber *subscriber = telling->subscriber;
     struct subscription *subscription = telling->subscription;
-    struct listing *now =
-        supply_listing(subscriber->supply, &subscriber->viewer, (enum xds_type)subscription->type);
-    if (subscription->told_all == NULL) {
-        tell_first(telling, now);
-    } else {
-        tell_difference(telling, subscription->told_all, now);
-        tell_held(telling, now);
+    bool resumed = subscription->next_all != NULL;
+    if (!resumed) {
+        subscription->next_all = supply_listing(subscriber->supply, &subscriber->viewer,
+                                                (enum xds_type)subscription->type);
+        subscription->old_at = subscription->new_at = 0;
     }
+    struct listing *next = subscription->next_all;
+    if (subscription->told_all == NULL) {
+        tell_first(telling, next);
+    } else {
+        tell_difference(telling, subscription->told_all, next);
+    }
+    if (telling->paused) {
+        return;
+    }
+    tell_held(telling, next);
     listing_unref(subscription->told_all);
-    subscription->told_all = now;
+    subscription->told_all = next;
+    subscription->next_all = NULL;
+    telling->held_back |= resumed;
 }
 
 void subscriber_tell_delta(struct subscriber *subscriber, struct subscription *subscription,

@@ -26,6 +26,7 @@ void subscription_done(struct subscription *subscription)
     wanted_done(&subscription->names);
     wanted_done(&subscription->held);
     listing_unref(subscription->told_all);
+    listing_unref(subscription->next_all);
     mem_free(subscription->nack);
 }
 
@@ -71,6 +72,7 @@ void subscription_answered(struct subscription *subscription, const struct xds_r
 
 bool subscription_synced(const struct subscription *subscription)
 {
-    return !subscription->begun || (!subscription->waits && !subscription->due &&
-                                    !subscription->owed && subscription->nack == NULL);
+    return !subscription->begun ||
+           (!subscription->waits && !subscription->due && !subscription->owed &&
+            subscription->next_all == NULL && subscription->nack == NULL);
 }

@@ -32,6 +32,8 @@ struct subscription {
     bool waits;               /* the last response is not answered yet */
     struct map names;         /* -> struct wanted */
     struct listing *told_all; /* wildcard: what it was told */
+    struct listing *next_all; /* what it is being told, in parts; NULL = no part is left */
+    uint32_t old_at, new_at;  /* how far: places in both */
     struct map held;          /* wildcard, before the first answer: name -> struct wanted */
     uint64_t told_set;        /* SotW: hash of the last set */
 

@@ -215,7 +215,7 @@ static void on_room(void *owner)
     struct grpc_served *served = owner;
     served_pump(served);
     if (!served->over && served->was_full && served->out.length <= GRPC_SEND_QUEUE_BYTES / 2) {
-        served->was_full = false;
+        served->was_full = served->out.length > 0;
         if (served->method != NULL && served->method->on_room != NULL) {
             served->method->on_room(served->owner, served);
         }

@@ -28,7 +28,7 @@ struct grpc_method {
     void (*on_message)(void *owner, struct grpc_served *served, struct span message);
     /* The client sends no more. */
     void (*on_half_close)(void *owner, struct grpc_served *served);
-    /* Sending has room again (below half of GRPC_SEND_QUEUE_BYTES). May be NULL. */
+    /* What was queued is leaving: again and again, until the queue is empty. May be NULL. */
     void (*on_room)(void *owner, struct grpc_served *served);
     /* The last event, however it ended, also after grpc_served_finish: forget served. */
     void (*on_gone)(void *owner, struct grpc_served *served);

@@ -5,7 +5,10 @@ import re
 import signal
 import stat
 import subprocess
+import sys
+import urllib.error
 import urllib.request
+from concurrent import futures
 
 import grpc
 import pytest
@@ -281,6 +284,58 @@ def test_a_node_must_be_who_its_identity_is(control):
         stream.send("LDS")
         code, words = stream.ended_with()
         assert code == grpc.StatusCode.UNAUTHENTICATED and "single-use" in words
+
+
+class Named(grpc.GenericRpcHandler):
+    """A gRPC server that says its name."""
+
+    def __init__(self, name):
+        self.name = name.encode()
+        self.server = grpc.server(futures.ThreadPoolExecutor(2), handlers=[self])
+        self.port = self.server.add_insecure_port("127.0.0.1:0")
+        self.server.start()
+
+    def service(self, details):
+        return grpc.unary_unary_rpc_method_handler(lambda request, call: self.name)
+
+
+def test_a_grpc_program_finds_its_service_by_xds(control):
+    servers = [Named("one"), Named("two")]
+
+    def lead_to(server):
+        control.folder.write("who", manifests.service("who", {"grpc": (9000, "grpc", "grpc")}, "shop",
+                                                      cluster_ips=["10.96.0.20"]),
+                             manifests.workload("who-1", ["127.0.0.1"], {"grpc": server.port}, {"app": "who"}, "shop",
+                                                "who", sidecar=False))
+    lead_to(servers[0])
+    control.running.stop()
+    control.start("--listen-plain", "127.0.0.1:0")
+    plain = re.search(r"xds_plain=(\S+)", control.running.log().rsplit("listening", 1)[1]).group(1)
+    names = ["who:9000", "who.shop:9000", "who.shop.svc.cluster.local:9000"]
+    argv = [sys.executable, os.path.join(flags.APPS, "xds_grpc_client.py"), plain, *names]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        try:
+            assert [program.stdout.readline() for _ in names] == ["one\n"] * 3
+            lead_to(servers[1])
+
+            def who():
+                program.stdin.write("\n")
+                program.stdin.flush()
+                return program.stdout.readline() == "two\n"
+            wait.until(who, "the calls follow the edit")
+            assert not any(proxy["nacks"] for proxy in control.page("proxies")["proxies"])
+        finally:
+            program.kill()
+    for server in servers:
+        server.server.stop(None)
+
+
+def test_xds_without_tls_is_for_this_machine_only(control):
+    argv = flags.control(control.folder.path, control.network.make_folder("other", 0), "--listen", "127.0.0.1:0",
+                         "--metrics", "off", "--listen-plain", "0.0.0.0:0")
+    other = process.Process(argv, "other", os.path.join(control.network.folder, "other.log"))
+    assert other.wait() == 1
+    assert "loopback only" in other.log()
 
 
 # ---- The rest -----------------------------------------------------------------------------------

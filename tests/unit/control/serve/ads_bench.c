@@ -41,6 +41,11 @@ static void receive(void *owner, struct span message)
     for (size_t i = 0; i < count && length < ADS_LINE_BYTES; i++) {
         length += (size_t)snprintf(line + length, ADS_LINE_BYTES - length, " %s", items[i]);
     }
+    bench->told[type] += response.resource_count;
+    bench->gone[type] += response.removed_count;
+    if (bench->room > 0) {
+        bench->full = --bench->room == 0;
+    }
     bench->before[type] = bench->nonces[type];
     bench->nonces[type] = response.nonce;
     bench->versions[type] = response.version;
@@ -49,7 +54,9 @@ static void receive(void *owner, struct span message)
 
 static bool has_room(void *owner)
 {
-    return !((struct ads_bench *)owner)->full;
+    struct ads_bench *bench = owner;
+    /* Room that was given takes it out of being full. */
+    return bench->room > 0 || !bench->full;
 }
 
 static const struct subscriber_events events = {.send = receive, .has_room = has_room};

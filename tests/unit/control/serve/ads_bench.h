@@ -22,14 +22,16 @@ struct ads_bench {
     struct fake_supply world;
     struct subscriber *subscriber;
     bool delta;
-    bool full; /* the client reads nothing */
+    bool full;   /* the client reads nothing */
+    size_t room; /* so many responses until it is full; 0 = no limit */
     bool sent_node;
     const char *agent;
     struct arena arena;
     struct span nonces[XDS_TYPES], versions[XDS_TYPES], before[XDS_TYPES];
     char lines[ADS_LINES][ADS_LINE_BYTES];
     size_t count, taken;
-    size_t largest; /* response in bytes */
+    size_t largest;                          /* response in bytes */
+    size_t told[XDS_TYPES], gone[XDS_TYPES]; /* resources and removals of all responses */
     struct xds_error error;
 };
 

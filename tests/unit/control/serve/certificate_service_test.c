@@ -356,8 +356,8 @@ static void lifetimes_are_cut_to_a_day(void **unused)
         int64_t given_s; /* 0 = refused */
     } cases[] = {{0, 86400}, {10, 10}, {86400 * 90, 86400}, {-5, 0}, {INT64_MAX, 86400}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        enum grpc_code code = ask_with(&bench, text_span(&csr), SPAN_EMPTY, span_of(bench.token),
-                                       cases[i].asked_s);
+        enum grpc_code code =
+            ask_with(&bench, text_span(&csr), SPAN_EMPTY, span_of(bench.token), cases[i].asked_s);
         assert_int_equal(code, cases[i].given_s > 0 ? GRPC_OK : GRPC_INVALID_ARGUMENT);
         if (code == GRPC_OK) {
             assert_int_equal(lifetime_of(&bench), cases[i].given_s);

@@ -1,8 +1,6 @@
 #include "ads_bench.h"
 #include "tests/unit/test_main.h"
 
-#include <stdlib.h>
-
 static void what_is_asked_for_is_told(void **unused)
 {
     struct ads_bench bench;
@@ -301,26 +299,66 @@ static void changes_come_in_make_before_break_order(void **unused)
     ads_bench_done(&bench);
 }
 
+enum { LARGE = 20, LARGE_BYTES = 60000 };
+
+/* name, and LARGE_BYTES of one letter. */
+static void put_large(struct ads_bench *bench, int number, char letter)
+{
+    static char bytes[LARGE_BYTES + 1];
+    char name[16];
+    memset(bytes, letter, LARGE_BYTES);
+    snprintf(name, sizeof(name), "n%02d", number);
+    fake_supply_put(&bench->world, XDS_PHONE, name, bytes);
+}
+
 static void a_large_answer_is_cut(void **unused)
 {
     struct ads_bench bench;
-    char *bytes = calloc(1, 300000);
-    memset(bytes, 'x', 299999);
     ads_bench_init(&bench, true);
-    for (int i = 0; i < 20; i++) {
-        char name[16];
-        snprintf(name, sizeof(name), "n%d", i);
-        fake_supply_put(&bench.world, XDS_PHONE, name, bytes);
+    for (int i = 0; i < LARGE; i++) {
+        put_large(&bench, i, 'x');
     }
     ads_send(&bench, XDS_PHONE, "");
-    assert_true(bench.count >= 5);
-    assert_true(bench.largest < 2 << 20);
+    assert_int_equal(bench.told[XDS_PHONE], LARGE);
+    assert_true(bench.count >= LARGE / 3);
+    assert_true(bench.largest < REPLY_BYTES + 2 * LARGE_BYTES);
     /* Answers to the first parts leave it waiting; the last one does not. */
     ads_send(&bench, XDS_PHONE, "stale");
     assert_true(bench.subscriber->types[XDS_PHONE].waits);
     ads_send(&bench, XDS_PHONE, "ack");
     assert_false(bench.subscriber->types[XDS_PHONE].waits);
-    free(bytes);
+    ads_bench_done(&bench);
+}
+
+static void parts_come_as_there_is_room_and_newer_ones_after_them(void **unused)
+{
+    struct ads_bench bench;
+    ads_bench_init(&bench, true);
+    for (int i = 0; i < LARGE; i++) {
+        put_large(&bench, i, 'x');
+    }
+    bench.room = 1;
+    ads_send(&bench, XDS_PHONE, "");
+    assert_int_equal(bench.count, 1);
+    size_t first = bench.told[XDS_PHONE];
+    assert_in_range(first, 1, LARGE - 1);
+    /* The world moves while half of it is told: what was told changes, what was not goes. */
+    put_large(&bench, 0, 'y');
+    fake_supply_remove(&bench.world, XDS_PHONE, "n19");
+    subscriber_mark(bench.subscriber, 1U << XDS_PHONE);
+    for (int i = 0; i < LARGE && bench.told[XDS_PHONE] < LARGE; i++) {
+        bench.room = 1;
+        subscriber_sync(bench.subscriber);
+    }
+    assert_int_equal(bench.told[XDS_PHONE], LARGE);
+    size_t before = bench.count;
+    bench.room = 10;
+    ads_send(&bench, XDS_PHONE, "ack");
+    assert_int_equal(bench.count, before + 1);
+    assert_int_equal(bench.told[XDS_PHONE], LARGE + 1);
+    assert_int_equal(bench.gone[XDS_PHONE], 1);
+    ads_send(&bench, XDS_PHONE, "ack");
+    assert_true(subscriber_synced(bench.subscriber));
     ads_bench_done(&bench);
 }
 
@@ -417,6 +455,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_empty_answer_says_that_nothing_is_new),
         cmocka_unit_test(changes_come_in_make_before_break_order),
         cmocka_unit_test(a_large_answer_is_cut),
+        cmocka_unit_test(parts_come_as_there_is_room_and_newer_ones_after_them),
         cmocka_unit_test(a_part_that_was_refused_is_not_lost),
         cmocka_unit_test(names_are_bounded),
         cmocka_unit_test(too_many_names_end_the_stream),
