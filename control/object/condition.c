@@ -1,8 +1,8 @@
 #include "control/object/condition.h"
 
+#include "control/object/message.h"
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
-#include "lib/base/text.h"
 
 #include <string.h>
 
@@ -54,15 +54,16 @@ static struct condition *add(struct conditions *conditions, int part, enum condi
 bool conditions_set(struct conditions *conditions, int part, enum condition_type type, bool holds,
                     const char *reason, const char *format, ...)
 {
-    struct text text = {.limit = MESSAGE_BYTES};
+    struct text text = {0};
     va_list arguments;
     va_start(arguments, format);
     text_vprintf(&text, format, arguments);
     va_end(arguments);
+    char *message = message_take(&text, MESSAGE_BYTES);
     struct condition *condition = find(conditions, part, type);
     if (condition != NULL && condition->holds == holds && strcmp(condition->reason, reason) == 0 &&
-        span_equal_text(text_span(&text), condition->message)) {
-        text_done(&text);
+        strcmp(message, condition->message) == 0) {
+        mem_free(message);
         return false;
     }
     bool flipped = condition == NULL || condition->holds != holds;
@@ -70,7 +71,7 @@ bool conditions_set(struct conditions *conditions, int part, enum condition_type
         condition = add(conditions, part, type);
     }
     mem_free(condition->message);
-    condition->message = text_take(&text);
+    condition->message = message;
     condition->holds = holds;
     condition->reason = reason;
     condition->since_s = flipped ? clock_wall_ns() / NS_PER_S : condition->since_s;

@@ -1,5 +1,6 @@
 #include "control/object/problem.h"
 
+#include "control/object/message.h"
 #include "lib/base/memory.h"
 
 void problems_init(struct problems *problems, struct span file)
@@ -26,27 +27,26 @@ void problems_done(struct problems *problems)
     *problems = (struct problems){0};
 }
 
-static void add(struct problems *problems, const struct problem *place, struct span object,
-                struct span field, const char *format, va_list arguments)
+__attribute__((format(printf, 5, 0))) static void add(struct problems *problems,
+                                                      const struct problem *place,
+                                                      struct span object, struct span field,
+                                                      const char *format, va_list arguments)
 {
     problems->errors += place->warning ? 0 : 1;
     if (problems->count == PROBLEMS_KEPT) {
         problems->left_out++;
         return;
     }
-    struct text text = {.limit = PROBLEM_TEXT_BYTES};
+    struct text text = {0};
     text_vprintf(&text, format, arguments);
-    if (text.truncated) {
-        text_add_text(&text, "...");
-    }
     mem_grow(&problems->items, &problems->capacity, problems->count + 1,
              sizeof(problems->items[0]));
     problems->items[problems->count++] = (struct problem){
         .line = place->line,
         .warning = place->warning,
-        .object = mem_text(object.at, object.length),
-        .field = mem_text(field.at, field.length),
-        .text = text_take(&text),
+        .object = message_of(object, PROBLEM_TEXT_BYTES),
+        .field = message_of(field, PROBLEM_TEXT_BYTES),
+        .text = message_take(&text, PROBLEM_TEXT_BYTES),
     };
 }
 

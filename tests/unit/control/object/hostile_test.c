@@ -231,6 +231,32 @@ static void quoted_scalars_are_read_as_yaml_says(void **state)
     }
 }
 
+static void words_from_outside_are_cut_where_they_are_told(void **state)
+{
+    struct problems problems;
+    size_t length;
+    size_t objects;
+    char *name = repeat("\xc3\xa4", 100000, &length);
+    struct text text = {0};
+    text_printf(&text,
+                "apiVersion: remora.dev/v1alpha1\nkind: x%s\n---\napiVersion: "
+                "remora.dev/v1alpha1\nkind: Workload\nmetadata: {name: %s}\n",
+                name, name);
+    parse(text_span(&text), &problems, &objects);
+    assert_true(problems.count >= 2);
+    for (size_t i = 0; i < problems.count; i++) {
+        assert_true(strlen(problems.items[i].text) <= PROBLEM_TEXT_BYTES);
+        assert_true(strlen(problems.items[i].object) <= PROBLEM_TEXT_BYTES);
+        assert_true(utf8_valid(span_of(problems.items[i].text)));
+        assert_true(utf8_valid(span_of(problems.items[i].object)));
+    }
+    assert_true(span_starts_with(span_of(problems.items[0].text), SPAN("unknown kind x\xc3\xa4")));
+    assert_true(span_ends_with(span_of(problems.items[0].text), SPAN("\xc3\xa4...")));
+    problems_done(&problems);
+    text_done(&text);
+    mem_free(name);
+}
+
 /* Every field of every kind goes absent, null and wrong, byte by byte: no crash, no leak. */
 static const char every_kind[] =
     "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\nspec:\n"
@@ -291,6 +317,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(plain_scalars_are_what_the_core_schema_says),
         cmocka_unit_test(a_hostile_file_cannot_fill_memory_with_problems),
         cmocka_unit_test(quoted_scalars_are_read_as_yaml_says),
+        cmocka_unit_test(words_from_outside_are_cut_where_they_are_told),
         cmocka_unit_test(mutated_manifests_do_no_harm),
     };
     return TEST_MAIN(cases, argc, argv);
