@@ -17,7 +17,9 @@
  * * + ? {n} {n,} {n,m} with n and m up to 1000, lazy or not; ^ $ \A \z; the flag (?i) in front or
  * for a group. Bytes above 0x7f stand for themselves outside of classes.
  *
- * Immutable; any thread may match, and matching allocates nothing.
+ * Immutable; any thread may match, and matching allocates nothing. That is why this is not RE2,
+ * which is linear too: its automaton is built while it matches, on the heap and under a lock that
+ * all threads share, and a route is matched on the way of every request.
  */
 enum {
     PATTERN_BYTES = 1024,
