@@ -57,6 +57,7 @@ static struct request_record record_of(void)
                                    .destination_service = SPAN("api"),
                                    .destination_namespace = SPAN("shop"),
                                    .destination_workload = SPAN("api-v1"),
+                                   .destination_version = SPAN("v1"),
                                    .route = SPAN("shop/r/0"),
                                    .opened_ns = NS_PER_S,
                                    .upstream_ns = NS_PER_S + NS_PER_MS,
@@ -94,11 +95,11 @@ static void a_request_is_counted_under_who_called_whom(void **state)
                            SPAN("api"), SPAN("shop"), SPAN("api-v1"), SPAN("shop/r/0"), SPAN("503"),
                            SPAN("no_endpoint"), SPAN("false")),
                      1);
-    const struct span labels[] = {SPAN("outbound"), SPAN("web"), SPAN("api"), SPAN("shop"),
-                                  SPAN("shop/r/0")};
+    const struct span labels[] = {SPAN("outbound"), SPAN("web"), SPAN("api"),
+                                  SPAN("shop"),     SPAN("v1"),  SPAN("shop/r/0")};
     struct distribution duration = {0};
     struct stats_series *series =
-        stats_lookup(bench.registry, PROXY_STAT_REQUEST_DURATION, labels, 5);
+        stats_lookup(bench.registry, PROXY_STAT_REQUEST_DURATION, labels, 6);
     assert_non_null(series);
     stats_histogram_value(series, &duration);
     assert_int_equal(duration.sum_us, 30000);
