@@ -224,6 +224,21 @@ static bool hello_is_complete(struct span bytes)
     return client_hello_read(bytes, scratch, &hello) != CLIENT_HELLO_MORE;
 }
 
+/* Nobody in the mesh has the address dialled: only a host name can tell whose it is. */
+static bool is_outside(const struct client_conn *conn)
+{
+    return conn->side == FRONT_OUTBOUND && conn->origin.listener.length == 0 &&
+           conn->origin.workload == NULL;
+}
+
+static void drop_early_tunnel(struct client_conn *conn)
+{
+    if (conn->tunnel != NULL) {
+        tunnel_abandon(conn->tunnel);
+        conn->tunnel = NULL;
+    }
+}
+
 static void plaintext_or_tunnel(struct client_conn *conn, enum detected detected)
 {
     struct front *front = conn->front;
@@ -236,14 +251,14 @@ static void plaintext_or_tunnel(struct client_conn *conn, enum detected detected
         observe_detected(front->scope->observe, detected == DETECT_HTTP2 ? "http2" : "http1",
                          now_of(conn) - conn->opened_ns);
         timer_stop(&conn->timer);
-        if (conn->tunnel != NULL) {
-            tunnel_abandon(conn->tunnel);
-            conn->tunnel = NULL;
-        }
+        drop_early_tunnel(conn);
         client_conn_http(conn, detected == DETECT_HTTP2);
         return;
     }
-    if (conn->needs_host && !destination_by_hello(conn)) {
+    if (detected == DETECT_TLS && is_outside(conn) && destination_by_hello(conn)) {
+        drop_early_tunnel(conn); /* it led to the address dialled */
+    }
+    if (conn->needs_host) {
         client_conn_refuse(conn, FAILURE_EGRESS_DENIED);
         return;
     }
@@ -284,7 +299,7 @@ static void decide(struct client_conn *conn, bool full)
     if (conn->side == FRONT_INBOUND && !conn->inner && inbound_tls(conn, detected, bytes)) {
         return;
     }
-    if (detected == DETECT_TLS && conn->needs_host && !full && bytes.length < CHUNK_BYTES &&
+    if (detected == DETECT_TLS && is_outside(conn) && !full && bytes.length < CHUNK_BYTES &&
         !hello_is_complete(bytes)) {
         return;
     }

@@ -237,6 +237,30 @@ static bool route_by_listener(struct request *request)
                              request->backend != NULL ? request->backend->name : SPAN_EMPTY);
 }
 
+/*
+ * Nobody in the mesh has the address. The host may still be one that an ExternalService declares;
+ * what it does not declare leaves only where egress is allowed.
+ */
+static bool place_outside(struct request *request)
+{
+    struct request_origin *origin = &request->origin;
+    struct span host;
+    uint16_t port;
+    struct phone_number number;
+    if (http_authority_split(request->head->authority, &host, &port) &&
+        phone_book_find_host(request->snapshot->phone_book, host, origin->original_dst.port,
+                             &request->arena, &number)) {
+        origin->service_host = number.host;
+        origin->listener = number.listener;
+        return true;
+    }
+    if (request->snapshot->workload->facts.egress_denied) {
+        request_fail(request, FAILURE_EGRESS_DENIED, SPAN_EMPTY);
+        return false;
+    }
+    return true;
+}
+
 static bool step_routed(struct request *request)
 {
     if (request->record.method.length == 0) {
@@ -244,6 +268,10 @@ static bool step_routed(struct request *request)
     }
     if (request->head->method_token == HTTP_METHOD_CONNECT) {
         request_fail(request, FAILURE_BAD_REQUEST, SPAN("CONNECT is not taken here"));
+        return false;
+    }
+    if (request->origin.direction == RECORD_OUTBOUND && request->origin.listener.length == 0 &&
+        request->origin.workload == NULL && !place_outside(request)) {
         return false;
     }
     if (request->origin.listener.length == 0) {
