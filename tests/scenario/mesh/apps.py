@@ -50,6 +50,47 @@ def websocket_echo(pod, port=8090, version="v1"):
     return App(pod, port, _python(pod, "websocket_echo.py", "websocket", port, version), version)
 
 
+class Names:
+    """A name server's names, which may change while it runs."""
+
+    def __init__(self, path):
+        self._path = path
+        self.write({})
+
+    @property
+    def path(self):
+        return self._path
+
+    def write(self, names):
+        """names: {name: [address, ...]}"""
+        with open(self._path + ".new", "w", encoding="ascii") as file:
+            file.writelines(f"{name} {address}\n" for name, listed in names.items() for address in listed)
+        os.replace(self._path + ".new", self._path)
+
+
+def dns(pod, port=5300):
+    """A name server. `.names.write({...})` says what it knows; see apps/dns_server.py."""
+    names = Names(os.path.join(pod.network.folder, f"{pod.short_name}-names"))
+    app = App(pod, port, _python(pod, "dns_server.py", "dns", port, names.path))
+    app.names = names
+    return app
+
+
+def tls_page(pod, name, port=8443):
+    """`openssl s_server` with a certificate for the name; `.roots` is the file to verify it with."""
+    folder = pod.network.make_folder(f"{pod.short_name}-tls", APP_UID)
+    roots = os.path.join(folder, "cert.pem")
+    pod.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+             f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-days", "2", "-keyout", f"{folder}/key.pem",
+             "-out", roots], uid=APP_UID)
+    process = pod.start(["openssl", "s_server", "-accept", port, "-cert", roots, "-key", f"{folder}/key.pem", "-www",
+                         "-quiet"], "tls", uid=APP_UID)
+    pod.wait_listening(port)
+    app = App(pod, port, process)
+    app.roots = roots
+    return app
+
+
 def nginx(pod, port=8080, version="v1", lines="", http2=False):
     """nginx as it comes. / answers "nginx VERSION"; `lines` go into its server block.
 
