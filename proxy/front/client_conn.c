@@ -288,12 +288,28 @@ static bool inbound_tls(struct client_conn *conn, enum detected detected, struct
     return false;
 }
 
+/* On the side where mutual TLS is not (or no longer) to be expected. */
+static bool is_secured(const struct client_conn *conn)
+{
+    return conn->side == FRONT_OUTBOUND || conn->inner || conn->mode == XDS_MTLS_PLAINTEXT;
+}
+
+/* Told to be HTTP: only which version is left to be found out, and that is the client's choice. */
+static bool is_told_http(const struct client_conn *conn)
+{
+    return conn->protocol == XDS_PROTOCOL_HTTP1 && is_secured(conn) && !conn->needs_host;
+}
+
 static void decide(struct client_conn *conn, bool full)
 {
     struct span bytes = span_make(conn->first_bytes->bytes, conn->first_bytes->used);
     enum detected detected =
         detect_first_bytes(span_cut(bytes, 0, DETECT_BYTES), full || bytes.length >= DETECT_BYTES);
     if (detected == DETECT_MORE) {
+        return;
+    }
+    if (is_told_http(conn)) {
+        client_conn_http(conn, detected == DETECT_HTTP2);
         return;
     }
     if (conn->side == FRONT_INBOUND && !conn->inner && inbound_tls(conn, detected, bytes)) {
@@ -343,6 +359,11 @@ static void on_detect_timer(struct timer *timer)
 {
     struct client_conn *conn = CONTAINER_OF(timer, struct client_conn, timer);
     bool strict = conn->side == FRONT_INBOUND && !conn->inner && conn->mode == XDS_MTLS_STRICT;
+    if (is_told_http(conn)) {
+        /* Its time limits for what has not begun are the codec's. */
+        client_conn_http(conn, false);
+        return;
+    }
     if (now_of(conn) < conn->give_up_ns) {
         if (!strict && !conn->needs_host) {
             tunnel_begin(conn, RECORD_TCP);
@@ -362,25 +383,29 @@ static void on_detect_timer(struct timer *timer)
 static void detect_start(struct client_conn *conn)
 {
     struct front *front = conn->front;
-    bool secured = conn->side == FRONT_OUTBOUND || conn->inner || conn->mode == XDS_MTLS_PLAINTEXT;
     conn->phase = CONN_DETECTING;
     transport_own(conn->transport, on_first_bytes, conn);
-    if (secured && !conn->needs_host) {
+    if (is_secured(conn) && !conn->needs_host) {
         if (conn->protocol == XDS_PROTOCOL_OPAQUE || conn->protocol == XDS_PROTOCOL_TLS) {
             become_tunnel(conn, NULL);
             return;
         }
-        if (conn->protocol != XDS_PROTOCOL_AUTO) {
-            client_conn_http(conn, conn->protocol == XDS_PROTOCOL_HTTP2);
+        if (conn->protocol == XDS_PROTOCOL_HTTP2) {
+            client_conn_http(conn, true);
             return;
         }
-        if (server_first_known(&front->learned, &conn->origin.original_dst, now_of(conn))) {
+        if (conn->protocol == XDS_PROTOCOL_AUTO &&
+            server_first_known(&front->learned, &conn->origin.original_dst, now_of(conn))) {
             become_tunnel(conn, "learned");
             return;
         }
     }
     conn->give_up_ns = now_of(conn) + front->limits.detect_give_up_ms * NS_PER_MS;
-    timer_start(&conn->timer, DETECT_GRACE_MS * NS_PER_MS);
+    if (is_told_http(conn)) {
+        timer_start_at(&conn->timer, conn->give_up_ns);
+    } else {
+        timer_start(&conn->timer, DETECT_GRACE_MS * NS_PER_MS);
+    }
     transport_want(conn->transport, TRANSPORT_READABLE);
 }
 
