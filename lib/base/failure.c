@@ -14,3 +14,13 @@ const struct failure_facts *failure_facts(enum failure failure)
     CHECK((unsigned)failure < FAILURE_COUNT);
     return &table[failure];
 }
+
+enum failure failure_of_word(struct span word)
+{
+    for (int i = 0; i < FAILURE_COUNT; i++) {
+        if (span_equal(failure_word((enum failure)i), word)) {
+            return (enum failure)i;
+        }
+    }
+    return FAILURE_NONE;
+}

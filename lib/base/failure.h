@@ -33,4 +33,7 @@ static inline struct span failure_word(enum failure failure)
     return failure_facts(failure)->word;
 }
 
+/* The failure of that word; NONE for any other text. */
+enum failure failure_of_word(struct span word);
+
 #endif

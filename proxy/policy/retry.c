@@ -78,12 +78,10 @@ static uint32_t conditions_of(const struct retry_facts *facts)
     if (facts->failure == FAILURE_PER_TRY_TIMEOUT) {
         return RETRY_ON_PER_TRY_TIMEOUT;
     }
-    if (facts->failure != FAILURE_NONE) {
-        return failure_facts(facts->failure)->retry_class == RETRY_CLASS_MAYBE
-                   ? RETRY_ON_RESET_BEFORE_RESPONSE
-                   : 0;
-    }
     uint32_t conditions = 0;
+    if (failure_facts(facts->failure)->retry_class == RETRY_CLASS_MAYBE) {
+        conditions |= RETRY_ON_RESET_BEFORE_RESPONSE;
+    }
     if (facts->status >= 500 && facts->status <= 599) {
         conditions |= RETRY_ON_5XX;
     }

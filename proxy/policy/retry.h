@@ -38,8 +38,8 @@ enum retry_denial {
 };
 
 struct retry_facts {
-    enum failure failure; /* of the attempt; NONE when an answer came */
-    uint16_t status;      /* of the answer */
+    enum failure failure; /* of the attempt, or what a sidecar's answer tells; NONE = none */
+    uint16_t status;      /* of the answer; 0 = there was none */
     uint32_t extra_so_far;
     enum http_method method;
     bool replayable;             /* every request byte sent is still held */

@@ -225,7 +225,13 @@ void request_finish(struct request *request)
 void request_fail(struct request *request, enum failure failure, struct span detail)
 {
     request->record.failure = failure;
-    bool no_retry = request->extra_attempts > 0;
+    /*
+     * Retried here, so not worth it one hop earlier, or load would multiply. But what the inbound
+     * side could not hand to its only application another endpoint of the service may take.
+     */
+    bool no_retry = request->extra_attempts > 0 &&
+                    (request->origin.direction == RECORD_OUTBOUND ||
+                     failure_facts(failure)->retry_class != RETRY_CLASS_NEVER_PROCESSED);
     if (request->state == REQUEST_RESPONDING || failure_facts(failure)->http_status == 0) {
         http_stream_reset(request->downstream, failure);
     } else {

@@ -401,11 +401,26 @@ static bool answer_says_no_retry(const struct attempt *attempt)
                       SPAN("no"));
 }
 
+/*
+ * A sidecar that could not get an answer out of its application says so in its own: another
+ * endpoint may take the request, as if the attempt had failed here. Only a verified peer is
+ * believed; what an application writes into that field is taken out by its own sidecar.
+ */
+static enum failure told_by_peer(const struct attempt *attempt)
+{
+    if (!attempt->to_mesh || attempt->response == NULL) {
+        return FAILURE_NONE;
+    }
+    struct span word = headers_value(&attempt->response->headers, HEADER_X_REMORA_REASON);
+    enum failure failure = word.length > 0 ? failure_of_word(word) : FAILURE_NONE;
+    return failure_facts(failure)->retry_class != RETRY_CLASS_NO ? failure : FAILURE_NONE;
+}
+
 /* True when another attempt will follow; then this one has been given back. */
 static bool retry_instead(struct request *request, struct attempt *attempt)
 {
     struct retry_facts facts = {
-        .failure = attempt->failure,
+        .failure = attempt->failure != FAILURE_NONE ? attempt->failure : told_by_peer(attempt),
         .status = attempt->response != NULL ? attempt->response->status : 0,
         .extra_so_far = request->extra_attempts,
         .method = request->head->method_token,
@@ -471,7 +486,8 @@ static bool step_trying(struct request *request)
 {
     struct attempt *attempt = request->attempt;
     if (attempt->state == ATTEMPT_ANSWERED) {
-        if (attempt->response->status >= 500 && retry_instead(request, attempt)) {
+        bool failed = attempt->response->status >= 500 || told_by_peer(attempt) != FAILURE_NONE;
+        if (failed && retry_instead(request, attempt)) {
             return true;
         }
         commit(request, attempt);

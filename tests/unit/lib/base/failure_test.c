@@ -43,11 +43,22 @@ static void the_table_is_in_the_order_of_the_enum(void **state)
     assert_true(span_equal_text(failure_word(FAILURE_INTERNAL), "internal"));
 }
 
+static void a_word_names_its_failure_and_no_other_text_does(void **state)
+{
+    for (int i = 0; i < FAILURE_COUNT; i++) {
+        assert_int_equal(failure_of_word(failure_word((enum failure)i)), i);
+    }
+    assert_int_equal(failure_of_word(SPAN_EMPTY), FAILURE_NONE);
+    assert_int_equal(failure_of_word(SPAN("connect_refuse")), FAILURE_NONE);
+    assert_int_equal(failure_of_word(SPAN("connect_refused ")), FAILURE_NONE);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(every_failure_has_a_word_of_its_own),
         cmocka_unit_test(every_fact_is_in_its_range),
+        cmocka_unit_test(a_word_names_its_failure_and_no_other_text_does),
         cmocka_unit_test(the_table_is_in_the_order_of_the_enum),
     };
     return TEST_MAIN(cases, argc, argv);
