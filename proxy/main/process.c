@@ -17,6 +17,7 @@
 enum {
     EXIT_FAILED = 1,
     LOOK_MS = 500,
+    EXPIRE_MS = 60000,
     QUIET_MS = 1000,       /* a drain looks idle for so long before it ends */
     SPARE_DESCRIPTORS = 64 /* listeners, loops, admin, logs */
 };
@@ -161,11 +162,23 @@ static void look_at_drain(struct process *process)
     }
 }
 
+/* Series that nobody has touched for ten minutes go, so that pods that come and go do not fill the
+ * table. */
+static void expire_series(struct process *process)
+{
+    int64_t now = loop_now_ns(process->loop);
+    if (now - process->expired_ns >= EXPIRE_MS * NS_PER_MS) {
+        process->expired_ns = now;
+        stats_writer_expire(process->writer, now);
+        stats_expire(process->registry, now);
+    }
+}
+
 static void on_look(struct timer *timer)
 {
     struct process *process = CONTAINER_OF(timer, struct process, look);
     process_gauges_sample(process);
-    stats_writer_expire(process->writer, loop_now_ns(process->loop));
+    expire_series(process);
     if (process->drain_until_ns != 0) {
         look_at_drain(process);
     }

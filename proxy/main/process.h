@@ -31,6 +31,7 @@ struct process {
     struct timer look;      /* gauges, drain progress */
     int64_t drain_until_ns; /* 0 = not draining */
     int64_t started_ns;
+    int64_t expired_ns; /* when old series were last dropped */
     bool outbound_draining;
     int exit_status;
 };

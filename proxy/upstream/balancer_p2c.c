@@ -34,6 +34,23 @@ static uint32_t draw_other(const struct balancer *balancer, uint32_t i)
     return j != i ? j : (i + 1) % count;
 }
 
+/*
+ * An endpoint without a sample is taken to be as fast as the one it is compared with, at most as
+ * slow as ewma.initial. With the initial value alone (30 ms) a new endpoint beside ones that answer
+ * in 1 ms would get nothing until 30 requests were in flight.
+ */
+static double cost_beside(const struct balancer *balancer, const struct endpoint *endpoint,
+                          const struct endpoint *other, int64_t now_ns)
+{
+    double cost = balancer_cost(balancer, endpoint, now_ns);
+    if (balancer->lb != XDS_LB_PEAK_EWMA || endpoint->rtt_ns > 0 || other->rtt_ns == 0) {
+        return cost;
+    }
+    double own = endpoint_rtt_ns(endpoint, now_ns);
+    double known = endpoint_rtt_ns(other, now_ns);
+    return known < own ? cost * (known / own) : cost;
+}
+
 static struct endpoint *pick(struct balancer *balancer, const struct lease_wish *wish)
 {
     struct endpoint *const *rotation = balancer->cluster->rotation;
@@ -45,7 +62,8 @@ static struct endpoint *pick(struct balancer *balancer, const struct lease_wish 
         bool a_usable = balancer_usable(a, wish);
         bool b_usable = balancer_usable(b, wish);
         if (a_usable && b_usable) {
-            return balancer_cost(balancer, a, now_ns) <= balancer_cost(balancer, b, now_ns) ? a : b;
+            return cost_beside(balancer, a, b, now_ns) <= cost_beside(balancer, b, a, now_ns) ? a
+                                                                                              : b;
         }
         if (a_usable || b_usable) {
             return a_usable ? a : b;

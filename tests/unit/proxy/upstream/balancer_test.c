@@ -106,6 +106,21 @@ static void least_request_follows_weights_idle_and_under_load(void **state)
     assert_shares_follow_weights(XDS_LB_LEAST_REQUEST, 100000, 200);
 }
 
+static void a_new_endpoint_beside_fast_ones_gets_its_share(void **state)
+{
+    static const uint32_t weights[] = {1, 1};
+    struct cluster *cluster = open_cluster(XDS_LB_PEAK_EWMA, weights, 2);
+    endpoint_sample(cluster->endpoints[0], NS_PER_MS, loop_now_ns(rig.loop));
+    double got[MOST];
+    shares(cluster, 10000, 0, got);
+    assert_true(fabs(got[1] - 0.5) < 0.02);
+    /* Its own latency counts from the first answer on. */
+    endpoint_sample(cluster->endpoints[1], 500 * NS_PER_MS, loop_now_ns(rig.loop));
+    shares(cluster, 1000, 0, got);
+    assert_true(got[1] < 0.01);
+    rig_done(&rig);
+}
+
 static void peak_ewma_follows_weights_where_all_are_equally_fast(void **state)
 {
     assert_shares_follow_weights(XDS_LB_PEAK_EWMA, 100000, 0);
@@ -268,6 +283,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(round_robin_follows_weights_to_within_two_percent),
         cmocka_unit_test(random_follows_weights_to_within_two_percent),
         cmocka_unit_test(least_request_follows_weights_idle_and_under_load),
+        cmocka_unit_test(a_new_endpoint_beside_fast_ones_gets_its_share),
         cmocka_unit_test(peak_ewma_follows_weights_where_all_are_equally_fast),
         cmocka_unit_test(equal_round_robin_takes_one_after_the_other),
         cmocka_unit_test(weighted_round_robin_does_not_clump),
