@@ -26,7 +26,8 @@ static inline const struct route_spec *route_spec_of(const struct entry *entry)
 {
     return &((const struct route_body *)entry->object->body)->spec;
 }
-/* "Programmed" from what the object itself says is not in force. */
+/* "Programmed": accepted by at least one of those it names, and nothing in it waits to be in force.
+ */
 void entry_judge_programmed(struct entry *entry);
 
 #endif

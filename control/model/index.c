@@ -38,6 +38,7 @@ static void index_mesh(struct world *world, struct entry *entry)
     if (!span_equal_text(entry->object->meta.name, "mesh")) {
         conditions_set(&entry->conditions, CONDITION_OF_OBJECT, CONDITION_ACCEPTED, false,
                        "Invalid", "the one MeshConfig is named mesh");
+        entry_judge_programmed(entry);
         return;
     }
     world->mesh_config = entry;

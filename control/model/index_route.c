@@ -37,6 +37,7 @@ void index_route(struct world *world, struct entry *entry)
         const struct parent_ref *parent = (const struct parent_ref *)parents->at + i;
         if (!is_service_parent(parent)) {
             refuse_parent(entry, parent, (int)i);
+            entry_judge_programmed(entry);
             continue;
         }
         struct service *service = parent_service(world, entry, parent);

@@ -124,6 +124,7 @@ void index_slice(struct world *world, struct entry *entry)
     if (name.length == 0) {
         conditions_set(&entry->conditions, CONDITION_OF_OBJECT, CONDITION_ACCEPTED, false,
                        "TargetNotFound", "has no label kubernetes.io/service-name");
+        entry_judge_programmed(entry);
         return;
     }
     struct service *service = service_get(world, entry->object->meta.namespace_name, name);

@@ -169,7 +169,7 @@ static void judge_accepted(struct compile *compile, struct binding *binding)
     } else if (attached.beaten_by != NULL) {
         set_accepted(binding, true, "Accepted", "on some ports beaten by a ", attached.beaten_by);
     } else {
-        set_accepted(binding, true, "Accepted", "in force for callers of ", service->key);
+        set_accepted(binding, true, "Accepted", "attached to ", service->key);
     }
 }
 
@@ -202,5 +202,6 @@ void routes_judge(struct compile *compile)
     for (uint32_t i = 0; i < service->bindings.count; i++) {
         judge_accepted(compile, service->bindings.at[i]);
         judge_refs(compile, service->bindings.at[i]);
+        entry_judge_programmed(((struct binding *)service->bindings.at[i])->route);
     }
 }

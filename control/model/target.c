@@ -244,7 +244,7 @@ static void judge_part(struct world *world, struct entry *policy, const struct t
                        "%s, which is older, holds for this target", holds->key);
         return;
     }
-    conditions_set(conditions, part, CONDITION_ACCEPTED, true, "Accepted", "in force");
+    conditions_set(conditions, part, CONDITION_ACCEPTED, true, "Accepted", "attached");
 }
 
 static void judge_mesh_policy(struct world *world, struct entry *policy)
@@ -279,5 +279,6 @@ void targets_judge(struct world *world)
         if (targets->count == 0 && policy->object->kind == KIND_TRANSPORT_POLICY) {
             judge_mesh_policy(world, policy);
         }
+        entry_judge_programmed(policy);
     }
 }

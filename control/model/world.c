@@ -123,11 +123,29 @@ void world_destroy(struct world *world)
     mem_free(world);
 }
 
+/* Judged, and by none of its parents or targets taken. */
+static bool is_refused(const struct conditions *conditions)
+{
+    bool judged = false;
+    for (uint32_t i = 0; i < conditions->count; i++) {
+        if (conditions->items[i].type == CONDITION_ACCEPTED) {
+            judged = true;
+            if (conditions->items[i].holds) {
+                return false;
+            }
+        }
+    }
+    return judged;
+}
+
 void entry_judge_programmed(struct entry *entry)
 {
     struct conditions *conditions = &entry->conditions;
     struct text fields = {0};
-    if (!object_not_in_force(entry->object, &fields)) {
+    if (is_refused(conditions)) {
+        conditions_set(conditions, CONDITION_OF_OBJECT, CONDITION_PROGRAMMED, false, "NotAccepted",
+                       "nothing that it names takes it");
+    } else if (!object_not_in_force(entry->object, &fields)) {
         conditions_set(conditions, CONDITION_OF_OBJECT, CONDITION_PROGRAMMED, true, "Programmed",
                        "in force");
     } else if (kind_facts((enum kind)entry->object->kind)->in_force) {

@@ -11,6 +11,8 @@
 
 /* Coarser than the time stamps of any file system in use. */
 enum { RACY_NS = 1000000000 };
+/* Who writes a file without pause waits for the next change: looking again would never end. */
+enum { MOVING_MOST = 20 };
 
 struct manifest_file *manifest_file_create(const char *path)
 {
@@ -191,6 +193,11 @@ static enum file_outcome read_open(struct manifest_file *file, int fd,
         }
     }
     mem_free(bytes);
+    file->moving = outcome == FILE_MOVING ? file->moving + 1 : 0;
+    if (file->moving > MOVING_MOST) {
+        file->moving = 0;
+        return refuse(file, "changes all the time while it is read", "");
+    }
     return outcome;
 }
 

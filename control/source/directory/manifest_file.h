@@ -14,6 +14,7 @@ struct manifest_file {
     size_t own_problems; /* how many of them the file itself has; behind them: clashes */
     uint64_t content;    /* hash of the bytes that were parsed last; 0 = refused or none */
     uint64_t seen;       /* the last batch that found it in the tree */
+    uint32_t moving;     /* how often in a row it changed while it was read */
     bool racy;  /* read so soon after its last change that the signature may hide another */
     bool stale; /* its problems must be told again */
 };

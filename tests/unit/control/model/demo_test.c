@@ -84,7 +84,7 @@ static void the_demo_compiles_into_resources_that_proxies_take(void **state)
                         "log=failures trace=0 renew=0.5..0.7 life=86400\n"
                         "8080 http1 strict api");
     assert_string_equal(small_world_condition(&w, "HTTPRoute/shop/api", 0, CONDITION_ACCEPTED),
-                        "Accepted=True/Accepted: in force for callers of shop/api");
+                        "Accepted=True/Accepted: attached to shop/api");
     assert_string_equal(small_world_condition(&w, "HTTPRoute/shop/api", 0, CONDITION_RESOLVED_REFS),
                         "ResolvedRefs=True/ResolvedRefs: all backends are there");
     small_world_close(&w);

@@ -1,8 +1,8 @@
+#include "tests/unit/cpu_time.h"
 #include "tests/unit/test_main.h"
 
 #include "control/model/world.h"
 #include "control/source/directory/directory_source.h"
-#include "lib/base/clock.h"
 #include "lib/base/poison.h"
 
 #include <stdlib.h>
@@ -175,9 +175,9 @@ static void ten_thousand_services_in_two_files_stay_small(void **state)
         write_file(&folder, name, text_span(&text));
     }
     text_done(&text);
-    int64_t start = clock_now_ns();
+    int64_t start = cpu_time_ns();
     folder_start(&folder);
-    int64_t start_ms = (clock_now_ns() - start) / NS_PER_MS;
+    int64_t start_ms = (cpu_time_ns() - start) / NS_PER_MS;
     assert_int_equal(world_count(folder.world).services, SERVICES);
 
     /* A third file with one route: everything else is left alone. */
@@ -186,17 +186,17 @@ static void ten_thousand_services_in_two_files_stay_small(void **state)
         SPAN("apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r, "
              "namespace: shop}\nspec: {parentRefs: [{group: \"\", kind: Service, name: "
              "s-7}], rules: [{backendRefs: [{name: s-8, port: 80}]}]}\n"));
-    start = clock_now_ns();
+    start = cpu_time_ns();
     wait_for_batch(&folder);
-    int64_t batch_ms = (clock_now_ns() - start) / NS_PER_MS;
+    int64_t batch_ms = (cpu_time_ns() - start) / NS_PER_MS;
     size_t used = resident_mib() - before;
     assert_int_equal(folder.changed_routes, 1);
-    print_message("start %lld ms, a change %lld ms (100 of them waiting), %zu MiB\n",
-                  (long long)start_ms, (long long)batch_ms, used);
+    print_message("start %lld ms, a change %lld ms, %zu MiB\n", (long long)start_ms,
+                  (long long)batch_ms, used);
 #ifndef REMORA_POISON
     assert_true(used < 200);
     assert_true(start_ms < 3000);
-    assert_true(batch_ms < 400);
+    assert_true(batch_ms < 50);
 #endif
     remove_file(&folder, "0.yaml");
     remove_file(&folder, "1.yaml");

@@ -47,7 +47,7 @@ static void every_knob_in_force_reaches_the_cluster(void **state)
         "decay=5000\ninitial=10\nmax-age=0\nconnections=7\npending=8\nper-endpoint=2\nstreams=50\n"
         "budget=30\nbudget-min=5\nbudget-window=20000");
     assert_string_equal(small_world_condition(&w, "TrafficPolicy/shop/p", 0, CONDITION_ACCEPTED),
-                        "Accepted=True/Accepted: in force");
+                        "Accepted=True/Accepted: attached");
     assert_string_equal(small_world_condition(&w, "TrafficPolicy/shop/p", CONDITION_OF_OBJECT,
                                               CONDITION_PROGRAMMED),
                         "Programmed=True/Programmed: in force");
@@ -102,11 +102,11 @@ static void of_two_policies_on_one_target_the_older_holds(void **state)
                         "Accepted=False/Conflicted: TrafficPolicy/shop/b, which is older, holds "
                         "for this target");
     assert_string_equal(small_world_condition(&w, "TrafficPolicy/shop/b", 0, CONDITION_ACCEPTED),
-                        "Accepted=True/Accepted: in force");
+                        "Accepted=True/Accepted: attached");
     small_world_remove(&w, "TrafficPolicy/shop/b");
     assert_string_equal(small_world_show(&w, "shop", XDS_CLUSTER, API), API_SHOWN "\npending=1");
     assert_string_equal(small_world_condition(&w, "TrafficPolicy/shop/a", 0, CONDITION_ACCEPTED),
-                        "Accepted=True/Accepted: in force");
+                        "Accepted=True/Accepted: attached");
     /* Without ages the name decides, whichever came first. */
     small_world_apply(&w, TRAFFIC("c", "", ON_API ", limits: {pending: 3}"));
     assert_string_equal(small_world_show(&w, "shop", XDS_CLUSTER, API), API_SHOWN "\npending=1");
@@ -125,11 +125,11 @@ static void a_policy_says_for_each_target_whether_it_holds(void **state)
         {"TrafficPolicy", "{kind: HTTPRoute, name: r, sectionName: nope}",
          "Accepted=False/TargetNotFound: HTTPRoute r has no section nope"},
         {"TrafficPolicy", "{kind: HTTPRoute, name: r, sectionName: slow}",
-         "Accepted=True/Accepted: in force"},
+         "Accepted=True/Accepted: attached"},
         {"TrafficPolicy", "{kind: Workload, name: api-1}",
          "Accepted=False/Invalid: a TrafficPolicy may not point at Workload api-1"},
-        {"TransportPolicy", "{kind: Workload, name: api-1}", "Accepted=True/Accepted: in force"},
-        {"TransportPolicy", "{kind: Namespace, name: shop}", "Accepted=True/Accepted: in force"},
+        {"TransportPolicy", "{kind: Workload, name: api-1}", "Accepted=True/Accepted: attached"},
+        {"TransportPolicy", "{kind: Namespace, name: shop}", "Accepted=True/Accepted: attached"},
         {"TransportPolicy", "{kind: Namespace, name: bank}",
          "Accepted=False/Invalid: a TransportPolicy may not point at Namespace bank"},
         {"TransportPolicy", "{kind: HTTPRoute, name: r}",
@@ -161,7 +161,7 @@ static void a_target_that_comes_and_goes_is_told(void **state)
                         "Accepted=False/TargetNotFound: Service api is not there");
     small_world_apply(&w, shop);
     assert_string_equal(small_world_condition(&w, "TrafficPolicy/shop/p", 0, CONDITION_ACCEPTED),
-                        "Accepted=True/Accepted: in force");
+                        "Accepted=True/Accepted: attached");
     small_world_remove(&w, "Service/shop/api");
     assert_string_equal(small_world_condition(&w, "TrafficPolicy/shop/p", 0, CONDITION_ACCEPTED),
                         "Accepted=False/TargetNotFound: Service api is not there");
@@ -217,7 +217,7 @@ static void kinds_not_in_force_are_accepted_and_say_so(void **state)
     small_world_apply(&w, policies);
     for (size_t i = 0; i < 3; i++) {
         assert_string_equal(small_world_condition(&w, keys[i], 0, CONDITION_ACCEPTED),
-                            "Accepted=True/Accepted: in force");
+                            "Accepted=True/Accepted: attached");
         assert_string_equal(
             small_world_condition(&w, keys[i], CONDITION_OF_OBJECT, CONDITION_PROGRAMMED),
             "Programmed=False/NotInForceYet: objects of this kind are checked but not in force "

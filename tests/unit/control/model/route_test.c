@@ -296,10 +296,10 @@ static void of_several_kinds_on_one_port_one_holds_and_the_others_are_told(void 
     assert_string_equal(small_world_condition(&w, "HTTPRoute/mesh/h", 0, CONDITION_ACCEPTED),
                         "Accepted=False/Conflicted: beaten on every port by a GRPCRoute");
     assert_string_equal(small_world_condition(&w, "GRPCRoute/mesh/g", 0, CONDITION_ACCEPTED),
-                        "Accepted=True/Accepted: in force for callers of mesh/echo");
+                        "Accepted=True/Accepted: attached to mesh/echo");
     small_world_remove(&w, "GRPCRoute/mesh/g");
     assert_string_equal(small_world_condition(&w, "HTTPRoute/mesh/h", 0, CONDITION_ACCEPTED),
-                        "Accepted=True/Accepted: in force for callers of mesh/echo");
+                        "Accepted=True/Accepted: attached to mesh/echo");
     /* Beaten on one port of several. */
     small_world_apply(&w, GRPC_ROUTE("g", PARENT_PORT("7070") "  rules: [{}]\n")
                               HTTP_ROUTE("h", "mesh", PARENT "  rules: [{}]\n"));
