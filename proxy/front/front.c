@@ -67,6 +67,27 @@ void front_own_port(struct front *front, uint16_t port)
     }
 }
 
+bool front_inbound_at(const struct front *front, const struct address *at, bool *ret_is_explicit,
+                      struct address *ret_to)
+{
+    *ret_is_explicit = false;
+    LIST_EACH(&front->listeners, link)
+    {
+        const struct front_listener *listener =
+            &CONTAINER_OF(link, struct front_socket, link)->listener;
+        if (listener->side != FRONT_INBOUND || listener->redirected) {
+            continue;
+        }
+        *ret_is_explicit = true;
+        if (listener->at.port == at->port &&
+            (address_equal_ip(&listener->at, at) || address_is_wildcard(&listener->at))) {
+            *ret_to = listener->to;
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct front_socket *socket_open(struct front *front, const struct front_listener *listener,
                                         bool reuse_port, int *ret_errno)
 {

@@ -54,6 +54,12 @@ bool front_listen(struct front *front, const struct front_listener *listener, bo
                   struct address *ret_at, int *ret_errno);
 /* A port of this proxy that another thread listens on (admin, metrics, health). */
 void front_own_port(struct front *front, uint16_t port);
+/*
+ * Explicit mode: the application behind the inbound listener at this address. *ret_is_explicit
+ * tells whether there is any such listener. at and ret_to may be the same.
+ */
+bool front_inbound_at(const struct front *front, const struct address *at, bool *ret_is_explicit,
+                      struct address *ret_to);
 /* Explicit mode: opens and closes local listeners as the phone book says. */
 void front_apply(struct front *front, const struct snapshot *snapshot);
 /* Inbound connections finish what they do and close; outbound goes on. */

@@ -35,19 +35,25 @@ static void refuse(struct hbone *hbone, struct http_head *head, enum failure fai
     hbone_over(hbone);
 }
 
-/* The tunnel may lead to this pod only: to the address that the peer has reached, any of its ports
- * but ours. */
-static enum failure check_target(const struct client_conn *conn, const struct address *to)
+/*
+ * The tunnel may lead to this pod only: to the address that the peer has reached, any of its ports
+ * but ours. Not to loopback: what listens there alone has not meant to be reached. In explicit mode
+ * only what an inbound listener stands for, and that is where it leads.
+ */
+static enum failure find_target(const struct client_conn *conn, struct address *to)
 {
     const struct front *front = conn->front;
+    bool is_explicit;
+    if (front_inbound_at(front, to, &is_explicit, to)) {
+        return FAILURE_NONE;
+    }
     for (uint32_t i = 0; i < front->own_port_count; i++) {
         if (front->own_ports[i] == to->port) {
             return FAILURE_LOOP;
         }
     }
-    return address_equal_ip(to, &conn->origin.original_dst) || address_is_loopback(to)
-               ? FAILURE_NONE
-               : FAILURE_MISDIRECTED;
+    return !is_explicit && address_equal_ip(to, &conn->origin.original_dst) ? FAILURE_NONE
+                                                                            : FAILURE_MISDIRECTED;
 }
 
 static void on_head(void *owner, struct http_head *head)
@@ -63,7 +69,8 @@ static void on_head(void *owner, struct http_head *head)
         refuse(hbone, head, FAILURE_BAD_REQUEST, "the authority is no address with a port");
         return;
     }
-    enum failure failure = check_target(conn, &to);
+    struct address target = to;
+    enum failure failure = find_target(conn, &target);
     if (failure != FAILURE_NONE) {
         refuse(hbone, head, failure, "the tunnel leads elsewhere");
         return;
@@ -75,7 +82,7 @@ static void on_head(void *owner, struct http_head *head)
     http_stream_send_head(hbone->stream, &answer, false);
     struct transport *transport = connect_transport_server(conn->front->scope->loop, hbone->stream,
                                                            &to, &conn->origin.downstream);
-    client_conn_inner(conn->front, transport, &to, conn->origin.peer_identity);
+    client_conn_inner(conn->front, transport, &target, conn->origin.peer_identity);
     hbone_over(hbone);
 }
 
