@@ -154,6 +154,23 @@ struct span arena_span(struct arena *arena, struct span from)
     return span_make(arena_dup(arena, from.at, from.length), from.length);
 }
 
+struct span arena_join(struct arena *arena, const struct span *parts, size_t count)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < count; i++) {
+        length += parts[i].length;
+    }
+    char *joined = arena_alloc(arena, length);
+    char *at = joined;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].length > 0) {
+            memcpy(at, parts[i].at, parts[i].length);
+            at += parts[i].length;
+        }
+    }
+    return span_make(joined, length);
+}
+
 char *arena_text(struct arena *arena, struct span from)
 {
     char *text = arena_alloc(arena, from.length + 1);

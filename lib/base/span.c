@@ -3,25 +3,23 @@
 #include <string.h>
 #include <xxhash.h>
 
-struct span span_of(const char *text)
-{
-    return text == NULL ? SPAN_EMPTY : (struct span){text, strlen(text)};
-}
-
-struct span span_make(const void *at, size_t length)
-{
-    return (struct span){at, length};
-}
-
-bool span_equal(struct span a, struct span b)
-{
-    return a.length == b.length && (a.length == 0 || memcmp(a.at, b.at, a.length) == 0);
-}
-
 static unsigned char lower(char byte)
 {
     unsigned char value = (unsigned char)byte;
     return value >= 'A' && value <= 'Z' ? (unsigned char)(value | 0x20) : value;
+}
+
+/* The same for eight bytes: the sums below reach bit 7 from 'A' on and beyond 'Z'. */
+static uint64_t lower_word(const char *at)
+{
+    const uint64_t ones = 0x0101010101010101U;
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+    uint64_t low = word & (ones * 0x7f);
+    uint64_t from_a = low + ones * (0x80 - 'A');
+    uint64_t beyond_z = low + ones * (0x7f - 'Z');
+    uint64_t capital = (from_a ^ beyond_z) & ~word & (ones * 0x80);
+    return word | (capital >> 2);
 }
 
 bool span_equal_nocase(struct span a, struct span b)
@@ -29,7 +27,18 @@ bool span_equal_nocase(struct span a, struct span b)
     if (a.length != b.length) {
         return false;
     }
-    for (size_t i = 0; i < a.length; i++) {
+    size_t i = 0;
+    if (a.length >= sizeof(uint64_t)) {
+        size_t last = a.length - sizeof(uint64_t);
+        for (; i < last; i += sizeof(uint64_t)) {
+            if (lower_word(a.at + i) != lower_word(b.at + i)) {
+                return false;
+            }
+        }
+        /* The last eight may have been looked at in part. */
+        return lower_word(a.at + last) == lower_word(b.at + last);
+    }
+    for (; i < a.length; i++) {
         if (lower(a.at[i]) != lower(b.at[i])) {
             return false;
         }
@@ -63,15 +72,6 @@ bool span_ends_with(struct span whole, struct span suffix)
            span_equal(span_cut(whole, whole.length - suffix.length, whole.length), suffix);
 }
 
-size_t span_find_byte(struct span whole, char byte)
-{
-    if (whole.length == 0) {
-        return 0;
-    }
-    const char *found = memchr(whole.at, byte, whole.length);
-    return found == NULL ? whole.length : (size_t)(found - whole.at);
-}
-
 size_t span_find(struct span whole, struct span part)
 {
     if (part.length == 0) {
@@ -82,17 +82,6 @@ size_t span_find(struct span whole, struct span part)
     }
     const char *found = memmem(whole.at, whole.length, part.at, part.length);
     return found == NULL ? whole.length : (size_t)(found - whole.at);
-}
-
-struct span span_cut(struct span whole, size_t from, size_t to)
-{
-    if (to > whole.length) {
-        to = whole.length;
-    }
-    if (from >= to) {
-        return SPAN_EMPTY;
-    }
-    return (struct span){whole.at + from, to - from};
 }
 
 static bool is_blank(char byte)
@@ -127,8 +116,7 @@ bool span_next(struct span *rest, char separator, struct span *ret_piece)
 
 bool span_to_u64(struct span digits, uint64_t limit, uint64_t *ret)
 {
-    enum { LONGEST_U64 = 20 };
-    if (digits.length == 0 || digits.length > LONGEST_U64) {
+    if (digits.length == 0 || digits.length > SPAN_U64_BYTES) {
         return false;
     }
     uint64_t value = 0;
@@ -144,6 +132,16 @@ bool span_to_u64(struct span digits, uint64_t limit, uint64_t *ret)
     }
     *ret = value;
     return true;
+}
+
+struct span span_from_u64(uint64_t number, char into[static SPAN_U64_BYTES])
+{
+    size_t at = SPAN_U64_BYTES;
+    do {
+        into[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return span_make(into + at, SPAN_U64_BYTES - at);
 }
 
 uint64_t span_hash(struct span bytes, uint64_t seed)

@@ -74,13 +74,8 @@ void text_add_byte(struct text *text, char byte)
 
 void text_add_u64(struct text *text, uint64_t number)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
-    do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    text_add(text, span_make(digits + at, sizeof(digits) - at));
+    char digits[SPAN_U64_BYTES];
+    text_add(text, span_from_u64(number, digits));
 }
 
 void text_add_i64(struct text *text, int64_t number)

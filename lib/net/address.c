@@ -126,11 +126,27 @@ bool address_parse(struct span text, struct address *ret)
     return true;
 }
 
+/* By hand, because every request tells its client's address and inet_ntop goes through printf. */
+static char *format_ip4(const struct address *address, char *at)
+{
+    for (size_t i = 0; i < 4; i++) {
+        char digits[SPAN_U64_BYTES];
+        struct span number = span_from_u64(address->bytes[i], digits);
+        memcpy(at, number.at, number.length);
+        at[number.length] = i < 3 ? '.' : '\0';
+        at += number.length + (i < 3);
+    }
+    return at;
+}
+
 void address_format_ip(const struct address *address, char *into)
 {
-    int family = address->family == 6 ? AF_INET6 : AF_INET;
+    if (address->family == 4) {
+        format_ip4(address, into);
+        return;
+    }
     if (address->family == 0 ||
-        inet_ntop(family, address->bytes, into, ADDRESS_TEXT_BYTES) == NULL) {
+        inet_ntop(AF_INET6, address->bytes, into, ADDRESS_TEXT_BYTES) == NULL) {
         memcpy(into, "-", 2);
     }
 }
@@ -138,14 +154,21 @@ void address_format_ip(const struct address *address, char *into)
 void address_format(const struct address *address, char *into)
 {
     char ip[INET6_ADDRSTRLEN + 1];
+    char digits[SPAN_U64_BYTES];
     if (address->family == 0) {
         memcpy(into, "-", 2);
         return;
     }
-    int family = address->family == 6 ? AF_INET6 : AF_INET;
-    CHECK(inet_ntop(family, address->bytes, ip, sizeof(ip)) != NULL);
-    snprintf(into, ADDRESS_TEXT_BYTES, address->family == 6 ? "[%s]:%u" : "%s:%u", ip,
-             (unsigned)address->port);
+    if (address->family == 4) {
+        struct span port = span_from_u64(address->port, digits);
+        char *at = format_ip4(address, into);
+        *at++ = ':';
+        memcpy(at, port.at, port.length);
+        at[port.length] = '\0';
+        return;
+    }
+    CHECK(inet_ntop(AF_INET6, address->bytes, ip, sizeof(ip)) != NULL);
+    snprintf(into, ADDRESS_TEXT_BYTES, "[%s]:%u", ip, (unsigned)address->port);
 }
 
 bool address_equal(const struct address *a, const struct address *b)

@@ -95,6 +95,15 @@ static void copies_are_equal_and_texts_end_with_nul(void **state)
     arena_done(&arena);
 }
 
+static void parts_are_joined_in_order(void **state)
+{
+    struct arena arena = {0};
+    struct span joined = ARENA_JOIN(&arena, SPAN("By="), SPAN_EMPTY, SPAN("a;"), SPAN("b"));
+    assert_true(span_equal(joined, SPAN("By=a;b")));
+    assert_int_equal(ARENA_JOIN(&arena, SPAN_EMPTY, SPAN_EMPTY).length, 0);
+    arena_done(&arena);
+}
+
 static void a_small_arena_takes_its_block_from_the_thread(void **state)
 {
     struct arena arena = {0};
@@ -130,6 +139,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_large_request_leaves_the_current_block_in_use),
         cmocka_unit_test(zeroed_requests_are_zero_also_from_used_blocks),
         cmocka_unit_test(copies_are_equal_and_texts_end_with_nul),
+        cmocka_unit_test(parts_are_joined_in_order),
         cmocka_unit_test(a_small_arena_takes_its_block_from_the_thread),
         cmocka_unit_test(an_array_whose_size_overflows_stops_the_program),
     };

@@ -41,6 +41,42 @@ static void equality_is_of_bytes(void **state)
     }
 }
 
+/* Against the plain definition, at every length and place. */
+static void every_byte_folds_or_differs_at_every_place(void **state)
+{
+    enum { LONGEST = 26 };
+    for (size_t length = 1; length <= LONGEST; length++) {
+        for (size_t place = 0; place < length; place++) {
+            for (int byte = 0; byte < 256; byte++) {
+                char a[LONGEST];
+                char b[LONGEST];
+                memset(a, 'k', sizeof(a));
+                memset(b, 'K', sizeof(b));
+                a[place] = (char)byte;
+                b[place] = (char)(byte ^ 0x20);
+                bool letter = (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
+                assert_int_equal(span_equal_nocase(span_make(a, length), span_make(b, length)),
+                                 letter);
+                b[place] = (char)byte;
+                assert_true(span_equal_nocase(span_make(a, length), span_make(b, length)));
+            }
+        }
+    }
+}
+
+static void a_number_is_its_digits(void **state)
+{
+    static const struct {
+        uint64_t number;
+        const char *digits;
+    } cases[] = {
+        {0, "0"}, {7, "7"}, {10, "10"}, {65535, "65535"}, {UINT64_MAX, "18446744073709551615"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char into[SPAN_U64_BYTES];
+        assert_span(span_from_u64(cases[i].number, into), cases[i].digits);
+    }
+}
+
 static void order_puts_a_beginning_first(void **state)
 {
     assert_true(span_compare(SPAN("a"), SPAN("b")) < 0);
@@ -168,6 +204,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(a_null_text_is_the_empty_span),
         cmocka_unit_test(equality_is_of_bytes),
+        cmocka_unit_test(every_byte_folds_or_differs_at_every_place),
+        cmocka_unit_test(a_number_is_its_digits),
         cmocka_unit_test(order_puts_a_beginning_first),
         cmocka_unit_test(beginnings_and_ends_are_found),
         cmocka_unit_test(finding_gives_the_length_when_there_is_none),

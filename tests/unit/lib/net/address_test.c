@@ -77,6 +77,24 @@ static void a_client_has_one_spelling(void **state)
     assert_memory_equal(&v4, &mapped, sizeof(v4));
 }
 
+static void every_address_is_written_as_it_is_read(void **state)
+{
+    static const char *const cases[] = {"0.0.0.0:1", "255.255.255.255:65535", "10.0.0.200:80",
+                                        "[::1]:8080", "[fd00::1:0:10]:443"};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct address address;
+        struct address alone;
+        char whole[ADDRESS_TEXT_BYTES];
+        char ip[ADDRESS_TEXT_BYTES];
+        assert_true(address_parse(span_of(cases[i]), &address));
+        address_format(&address, whole);
+        assert_string_equal(whole, cases[i]);
+        address_format_ip(&address, ip);
+        assert_true(address_parse_ip(span_of(ip), &alone));
+        assert_true(address_equal_ip(&address, &alone));
+    }
+}
+
 static void both_families_survive_a_sockaddr(void **state)
 {
     const char *texts[] = {"192.0.2.1:443", "[2001:db8::5]:8080"};
@@ -213,6 +231,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(every_spelling_that_is_an_address_is_read_and_no_other),
         cmocka_unit_test(a_nul_in_an_address_is_refused),
         cmocka_unit_test(a_client_has_one_spelling),
+        cmocka_unit_test(every_address_is_written_as_it_is_read),
         cmocka_unit_test(both_families_survive_a_sockaddr),
         cmocka_unit_test(addresses_differ_in_port_family_and_bytes),
         cmocka_unit_test(loopback_and_wildcard_are_known),
