@@ -19,29 +19,38 @@ static bool is_letter(char byte)
     return is_upper((char)(byte & ~0x20));
 }
 
-/* Whether the kind would write a letter at this place as a capital. */
-static bool kind_capital(enum name_case kind, struct span name, size_t at)
+static enum name_case spelling_of(struct span name)
 {
-    return kind == CASE_UPPER || (kind == CASE_TITLE && (at == 0 || name.at[at - 1] == '-'));
+    bool any_capital = false;
+    bool any_small = false;
+    bool title = true; /* capitals where words begin, and nowhere else */
+    bool begins = true;
+    for (size_t i = 0; i < name.length; i++) {
+        if (is_letter(name.at[i])) {
+            bool capital = is_upper(name.at[i]);
+            any_capital |= capital;
+            any_small |= !capital;
+            title &= capital == begins;
+        }
+        begins = name.at[i] == '-';
+    }
+    if (!any_capital) {
+        return CASE_LOWER;
+    }
+    return title ? CASE_TITLE : any_small ? CASE_MIXED : CASE_UPPER;
 }
 
-static enum name_case name_case_of(struct span name)
+/* Most names are known, and written in one of two ways. */
+static enum name_case name_case_of(const struct header *field)
 {
-    bool fits[CASE_MIXED] = {true, true, true};
-    for (size_t i = 0; i < name.length; i++) {
-        if (!is_letter(name.at[i])) {
-            continue;
-        }
-        for (unsigned kind = CASE_LOWER; kind < CASE_MIXED; kind++) {
-            fits[kind] &= kind_capital((enum name_case)kind, name, i) == is_upper(name.at[i]);
-        }
+    enum header_token token = (enum header_token)field->token;
+    if (token != HEADER_UNKNOWN && span_equal(field->name, header_token_title(token))) {
+        return CASE_TITLE;
     }
-    for (unsigned kind = CASE_LOWER; kind < CASE_MIXED; kind++) {
-        if (fits[kind]) {
-            return (enum name_case)kind;
-        }
+    if (token != HEADER_UNKNOWN && span_equal(field->name, header_token_name(token))) {
+        return CASE_LOWER;
     }
-    return CASE_MIXED;
+    return spelling_of(field->name);
 }
 
 struct case_text {
@@ -109,7 +118,7 @@ bool header_case_encode(const struct headers *headers, struct arena *arena, stru
     bool all_lower = true;
     HEADERS_EACH(headers, field)
     {
-        enum name_case kind = name_case_of(field->name);
+        enum name_case kind = name_case_of(field);
         all_lower &= kind == CASE_LOWER;
         if (kind == run_kind && kind != CASE_MIXED) {
             run++;
@@ -228,10 +237,16 @@ static void rewrite_name(struct header *field, struct arena *arena, const struct
     if (token->kind == CASE_LOWER || field->name.length == 0) {
         return;
     }
+    if (token->kind == CASE_TITLE && field->token != HEADER_UNKNOWN) {
+        field->name = header_token_title((enum header_token)field->token);
+        return;
+    }
     char *name = arena_dup(arena, field->name.at, field->name.length);
+    bool begins = true;
     for (size_t i = 0; i < field->name.length; i++) {
-        bool capital = token->kind == CASE_MIXED ? bitmap_capital(token->bitmap, i)
-                                                 : kind_capital(token->kind, field->name, i);
+        bool capital = token->kind == CASE_UPPER || (token->kind == CASE_TITLE && begins) ||
+                       (token->kind == CASE_MIXED && bitmap_capital(token->bitmap, i));
+        begins = name[i] == '-';
         if (capital && name[i] >= 'a' && name[i] <= 'z') {
             name[i] = (char)(name[i] & ~0x20);
         }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum {
+    LONGEST_NAME = 32,
     FIRST_CAPACITY = 16, /* most requests fit: one array an arena */
     TABLE_SLOTS =
         256, /* five times the names, so that an unknown name mostly meets an empty slot */
@@ -14,6 +15,7 @@ enum {
 #define TRAILER_NO HEADER_FLAG_TRAILER_NO
 #define PROTECTED HEADER_FLAG_PROTECTED
 #define INTERNAL HEADER_FLAG_INTERNAL
+#define UNIQUE HEADER_FLAG_UNIQUE
 
 static const struct known_name {
     struct span name;
@@ -28,6 +30,7 @@ static const struct known_name {
 #undef TRAILER_NO
 #undef PROTECTED
 #undef INTERNAL
+#undef UNIQUE
 
 /* Bytes of a token (RFC 9110 5.6.2). */
 static const bool token_bytes[256] = {
@@ -37,8 +40,9 @@ static const bool token_bytes[256] = {
     ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
 };
 
-/* Open addressing; filled once before main, read only afterwards. */
+/* Filled once before main, read only afterwards. token_slots: open addressing. */
 static uint8_t token_slots[TABLE_SLOTS];
+static char title_names[HEADER_TOKENS][LONGEST_NAME];
 
 static unsigned name_slot(struct span name)
 {
@@ -52,9 +56,20 @@ static unsigned name_slot(struct span name)
     return (mixed >> 16) % TABLE_SLOTS;
 }
 
-__attribute__((constructor)) static void fill_token_slots(void)
+static void fill_title(struct span name, char *title)
+{
+    CHECK(name.length <= LONGEST_NAME);
+    for (size_t i = 0; i < name.length; i++) {
+        bool begins = i == 0 || name.at[i - 1] == '-';
+        bool small = name.at[i] >= 'a' && name.at[i] <= 'z';
+        title[i] = begins && small ? (char)(name.at[i] & ~0x20) : name.at[i];
+    }
+}
+
+__attribute__((constructor)) static void fill_tables(void)
 {
     for (unsigned token = 1; token < HEADER_TOKENS; token++) {
+        fill_title(known_names[token].name, title_names[token]);
         unsigned slot = name_slot(known_names[token].name);
         while (token_slots[slot] != HEADER_UNKNOWN) {
             slot = (slot + 1) % TABLE_SLOTS;
@@ -81,6 +96,11 @@ struct span header_token_name(enum header_token token)
 {
     CHECK((unsigned)token < HEADER_TOKENS);
     return known_names[token].name;
+}
+
+struct span header_token_title(enum header_token token)
+{
+    return span_make(title_names[token], header_token_name(token).length);
 }
 
 unsigned header_token_flags(enum header_token token)
@@ -121,6 +141,24 @@ static bool is_blank(char byte)
     return byte == ' ' || byte == '\t';
 }
 
+static bool has_control(const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (byte_is_control(bytes[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of eight bytes; that of a word may only be a HTAB. */
+static bool eight_have_control(const char *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof(word));
+    return word_has_control(word) && has_control(bytes, sizeof(word));
+}
+
 bool header_value_valid(struct span value)
 {
     if (value.length == 0) {
@@ -129,26 +167,23 @@ bool header_value_valid(struct span value)
     if (is_blank(value.at[0]) || is_blank(value.at[value.length - 1])) {
         return false;
     }
-    size_t i = 0;
-    for (; i + sizeof(uint64_t) <= value.length; i += sizeof(uint64_t)) {
-        uint64_t word;
-        memcpy(&word, value.at + i, sizeof(word));
-        if (!word_has_control(word)) {
-            continue;
-        }
-        /* Perhaps only a HTAB. */
-        for (size_t j = i; j < i + sizeof(uint64_t); j++) {
-            if (byte_is_control(value.at[j])) {
-                return false;
-            }
-        }
+    if (value.length < sizeof(uint64_t)) {
+        return !has_control(value.at, value.length);
     }
-    for (; i < value.length; i++) {
-        if (byte_is_control(value.at[i])) {
+    size_t last = value.length - sizeof(uint64_t);
+    for (size_t i = 0; i < last; i += sizeof(uint64_t)) {
+        if (eight_have_control(value.at + i)) {
             return false;
         }
     }
-    return true;
+    /* The last eight may have been looked at in part. */
+    return !eight_have_control(value.at + last);
+}
+
+bool header_valid(const struct header *field)
+{
+    return (field->token != HEADER_UNKNOWN || header_name_valid(field->name)) &&
+           header_value_valid(field->value);
 }
 
 void headers_init(struct headers *headers, struct arena *arena)
@@ -176,10 +211,18 @@ static bool token_sensitive(enum header_token token)
     return token == HEADER_AUTHORIZATION || token == HEADER_COOKIE || token == HEADER_SET_COOKIE;
 }
 
+_Static_assert(HEADER_TOKENS <= 64, "headers.seen has a bit for each token");
+
+static bool may_have(const struct headers *headers, enum header_token token)
+{
+    return (headers->seen >> (unsigned)token & 1U) != 0;
+}
+
 static struct header *headers_put(struct headers *headers, enum header_token token,
                                   struct span name, struct span value)
 {
     struct header *field = headers_slot(headers);
+    headers->seen |= (uint64_t)1 << (unsigned)token;
     *field = (struct header){
         .name = name,
         .value = value,
@@ -192,6 +235,12 @@ static struct header *headers_put(struct headers *headers, enum header_token tok
 struct header *headers_add(struct headers *headers, struct span name, struct span value)
 {
     return headers_put(headers, header_token_of(name), name, value);
+}
+
+struct header *headers_add_found(struct headers *headers, enum header_token token, struct span name,
+                                 struct span value)
+{
+    return headers_put(headers, token, name, value);
 }
 
 struct header *headers_add_token(struct headers *headers, enum header_token token,
@@ -212,6 +261,9 @@ struct header *headers_add_copy(struct headers *headers, struct span name, struc
 
 struct header *headers_find(const struct headers *headers, enum header_token token)
 {
+    if (!may_have(headers, token)) {
+        return NULL;
+    }
     HEADERS_EACH(headers, field)
     {
         if (field->token == token) {
@@ -251,6 +303,9 @@ struct span headers_value(const struct headers *headers, enum header_token token
 size_t headers_remove(struct headers *headers, enum header_token token)
 {
     size_t removed = 0;
+    if (!may_have(headers, token)) {
+        return 0;
+    }
     HEADERS_EACH(headers, field)
     {
         if (field->token == token) {
@@ -293,4 +348,5 @@ void headers_append_all(struct headers *to, const struct headers *from)
     {
         *headers_slot(to) = *field;
     }
+    to->seen |= from->seen;
 }

@@ -29,14 +29,15 @@ static const char *read_field(struct span line, const struct http_limits *limits
     if (name.length > limits->name_bytes) {
         return "field name too long";
     }
-    if (!header_name_valid(name)) {
+    enum header_token token = header_token_of(name);
+    if (token == HEADER_UNKNOWN && !header_name_valid(name)) {
         return "field name is not a token";
     }
     struct span value = span_trim(span_make(line.at + colon + 1, line.length - colon - 1));
     if (!header_value_valid(value)) {
         return "byte not allowed in a field value";
     }
-    headers_add(&ret->head.headers, name, value);
+    headers_add_found(&ret->head.headers, token, name, value);
     return NULL;
 }
 

@@ -475,7 +475,9 @@ struct http_head *http1_message_head(const struct http1_message *message, struct
         items[i].name = moved(items[i].name, raw, copy);
         items[i].value = moved(items[i].value, raw, copy);
     }
-    head->headers = (struct headers){items, count, count + ADDED, arena};
+    head->headers.items = items;
+    head->headers.capacity = count + ADDED;
+    head->headers.arena = arena;
     head->method = moved(head->method, raw, copy);
     head->authority = moved(head->authority, raw, copy);
     head->path = moved(head->path, raw, copy);

@@ -166,7 +166,7 @@ static bool fields_clean(const struct headers *headers)
 {
     HEADERS_EACH(headers, field)
     {
-        if (!header_name_valid(field->name) || !header_value_valid(field->value)) {
+        if (!header_valid(field)) {
             return false;
         }
     }

@@ -206,7 +206,7 @@ static bool read_regular(struct reading *reading, const struct http2_field *fiel
         return false;
     }
     if (keep) {
-        struct header *added = headers_add(&reading->head.headers, name, value);
+        struct header *added = headers_add_found(&reading->head.headers, token, name, value);
         added->sensitive = field->sensitive;
     }
     return true;

@@ -72,11 +72,12 @@ struct http2_conn {
     uint32_t acks_due;
     enum failure failure; /* why it ends; meaningful with `closed` or `doomed` */
     uint32_t doom_code;
-    bool ready;         /* the transport is connected */
-    bool settings_seen; /* of the peer */
-    bool full;          /* room was 0 when last looked at: on_available is due when it is not */
-    bool paused;        /* not reading until output has left */
-    bool doomed;        /* abuse or protocol error: GOAWAY(doom_code), then the end */
+    uint64_t names_told; /* bits of UNIQUE tokens whose name was put into the peer's HPACK table */
+    bool ready;          /* the transport is connected */
+    bool settings_seen;  /* of the peer */
+    bool full;           /* room was 0 when last looked at: on_available is due when it is not */
+    bool paused;         /* not reading until output has left */
+    bool doomed;         /* abuse or protocol error: GOAWAY(doom_code), then the end */
     bool draining_told;
     bool goaway_received;
     bool goaway_final; /* our last GOAWAY is queued */

@@ -4,13 +4,12 @@
 #include "lib/base/memory.h"
 #include "lib/http/header_case.h"
 
-#include <stdio.h>
-
 /* Heads of usual size need no memory; pseudo-headers, te, content-length and the case field are
  * added. */
 enum { FEW_FIELDS = 160, ADDED_FIELDS = 8 };
 
 struct writing {
+    struct http2_conn *conn;
     nghttp2_nv *fields;
     size_t count;
 };
@@ -43,18 +42,36 @@ static bool is_written(const struct header *field)
     }
 }
 
+/*
+ * A value that does not repeat is kept out of the HPACK table, except for the first: it takes the
+ * name in, which from then on costs one byte (the table hardly moves when only what repeats is put
+ * in).
+ */
+static bool keeps_out(struct http2_conn *conn, const struct header *field)
+{
+    if (field->sensitive || field->token == HEADER_AUTHORIZATION) {
+        return true;
+    }
+    if ((header_token_flags((enum header_token)field->token) & HEADER_FLAG_UNIQUE) == 0) {
+        return false;
+    }
+    uint64_t bit = (uint64_t)1 << field->token;
+    bool told = (conn->names_told & bit) != 0;
+    conn->names_told |= bit;
+    return told;
+}
+
 /* nghttp2 copies names in lower case, except those that need no copy and are so already. */
 static void add_field(struct writing *writing, const struct header *field)
 {
     /* What is not clean must not reach a peer, whoever made it (CVE-2026-42926). */
-    if (!header_name_valid(field->name) || !header_value_valid(field->value)) {
+    if (!header_valid(field)) {
         LOG_WARN_LIMITED("http2", "field that is not clean left out",
                          LOG_SPAN("name", field->name));
         return;
     }
-    uint8_t flags = field->sensitive || field->token == HEADER_AUTHORIZATION
-                        ? NGHTTP2_NV_FLAG_NO_INDEX
-                        : NGHTTP2_NV_FLAG_NONE;
+    uint8_t flags =
+        keeps_out(writing->conn, field) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
     if (field->token != HEADER_UNKNOWN) {
         add(writing, header_token_name((enum header_token)field->token), field->value,
             flags | NGHTTP2_NV_FLAG_NO_COPY_NAME);
@@ -92,16 +109,15 @@ static void add_request_line(struct writing *writing, const struct http_head *he
 
 /* Numbers as text; they live until nghttp2 has copied them. */
 struct numbers {
-    char status[8];
-    char length[24];
+    char status[SPAN_U64_BYTES];
+    char length[SPAN_U64_BYTES];
 };
 
 static void add_status(struct writing *writing, const struct http_head *head,
                        struct numbers *numbers)
 {
     unsigned status = head->status == 101 ? 200 : head->status;
-    int length = snprintf(numbers->status, sizeof(numbers->status), "%u", status);
-    add_static(writing, SPAN(":status"), span_make(numbers->status, (size_t)length));
+    add_static(writing, SPAN(":status"), span_from_u64(status, numbers->status));
 }
 
 static void add_framing(struct writing *writing, const struct http_head *head,
@@ -110,9 +126,8 @@ static void add_framing(struct writing *writing, const struct http_head *head,
     bool tunnel = head->upgrade.length > 0 || head->method_token == HTTP_METHOD_CONNECT ||
                   head->status == 101;
     if (head->content_length >= 0 && !tunnel) {
-        int length = snprintf(numbers->length, sizeof(numbers->length), "%lld",
-                              (long long)head->content_length);
-        add_static(writing, SPAN("content-length"), span_make(numbers->length, (size_t)length));
+        add_static(writing, SPAN("content-length"),
+                   span_from_u64((uint64_t)head->content_length, numbers->length));
     }
     if (http_head_is_request(head) && head->accepts_trailers) {
         add_static(writing, SPAN("te"), SPAN("trailers"));
@@ -149,9 +164,10 @@ static int32_t submit(struct http2_conn *conn, struct http2_stream *stream,
 int32_t http2_write_head(struct http2_conn *conn, struct http2_stream *stream,
                          const struct http_head *head, bool end)
 {
-    nghttp2_nv few[FEW_FIELDS];
+    /* Zeroed for nothing otherwise, 6 KiB for each head. */
+    nghttp2_nv few[FEW_FIELDS] __attribute__((uninitialized));
     struct numbers numbers;
-    struct writing writing = {few, 0};
+    struct writing writing = {conn, few, 0};
     bool many = head->headers.count + ADDED_FIELDS > FEW_FIELDS;
     if (many) {
         writing.fields = mem_array(head->headers.count + ADDED_FIELDS, sizeof(nghttp2_nv));
@@ -174,7 +190,8 @@ int32_t http2_write_head(struct http2_conn *conn, struct http2_stream *stream,
 /* They may have to wait for the body, so they are kept. */
 void http2_write_trailers(struct http2_stream *stream, const struct headers *trailers)
 {
-    struct writing writing = {ARENA_ARRAY(&stream->own, nghttp2_nv, trailers->count + 1), 0};
+    struct writing writing = {http2_conn_of(&stream->base),
+                              ARENA_ARRAY(&stream->own, nghttp2_nv, trailers->count + 1), 0};
     HEADERS_EACH(trailers, field)
     {
         if (is_written(field) && (header_token_flags(field->token) & HEADER_FLAG_TRAILER_NO) == 0) {

@@ -262,7 +262,7 @@ enum failure http_head_check_target(const struct http_head *head, const char **r
 
 static const char *field_fault(const struct header *field)
 {
-    if (!header_name_valid(field->name)) {
+    if (field->token == HEADER_UNKNOWN && !header_name_valid(field->name)) {
         return "field name is not a token";
     }
     if (!header_value_valid(field->value)) {

@@ -77,6 +77,53 @@ static void removing_marks_all_fields_of_a_name_and_setting_leaves_one(void **st
     arena_done(&arena);
 }
 
+static void what_was_never_put_in_is_not_found_and_what_was_is(void **state)
+{
+    struct arena arena = {0};
+    struct headers first;
+    struct headers second;
+    headers_init(&first, &arena);
+    headers_init(&second, &arena);
+    headers_add(&first, SPAN("Accept"), SPAN("a"));
+    headers_add_token(&first, HEADER_COOKIE, SPAN("b"));
+    headers_add_found(&first, HEADER_DATE, SPAN("DATE"), SPAN("c"));
+    headers_add_copy(&first, SPAN("Te"), SPAN("d"));
+    headers_append_all(&second, &first);
+    for (unsigned token = 1; token < HEADER_TOKENS; token++) {
+        bool put = token == HEADER_ACCEPT || token == HEADER_COOKIE || token == HEADER_DATE ||
+                   token == HEADER_TE;
+        assert_int_equal(headers_find(&first, (enum header_token)token) != NULL, put);
+        assert_int_equal(headers_remove(&second, (enum header_token)token), put);
+    }
+    assert_null(headers_find(&second, HEADER_ACCEPT));
+    assert_true(span_equal(headers_value(&first, HEADER_DATE), SPAN("c")));
+    arena_done(&arena);
+}
+
+static void a_known_name_has_a_title(void **state)
+{
+    assert_true(span_equal(header_token_title(HEADER_CONTENT_TYPE), SPAN("Content-Type")));
+    assert_true(span_equal(header_token_title(HEADER_B3), SPAN("B3")));
+    for (unsigned token = 1; token < HEADER_TOKENS; token++) {
+        assert_int_equal(header_token_of(header_token_title((enum header_token)token)), token);
+    }
+}
+
+/* Also where the name was not looked at, because it has a token. */
+static void a_field_is_valid_when_name_and_value_are(void **state)
+{
+    struct arena arena = {0};
+    struct headers headers;
+    headers_init(&headers, &arena);
+    assert_true(header_valid(headers_add(&headers, SPAN("Accept"), SPAN("*"))));
+    assert_true(header_valid(headers_add(&headers, SPAN("x-any"), SPAN(""))));
+    assert_false(header_valid(headers_add(&headers, SPAN("x any"), SPAN("v"))));
+    assert_false(header_valid(headers_add(&headers, SPAN("x-any"), SPAN("a\nb"))));
+    assert_false(header_valid(headers_add(&headers, SPAN("Accept"), SPAN("a\nb"))));
+    assert_false(header_valid(headers_add(&headers, SPAN("Accept\r"), SPAN("v"))));
+    arena_done(&arena);
+}
+
 static void every_byte_is_judged_in_names_and_at_every_place_of_values(void **state)
 {
     for (int byte = 0; byte < 256; byte++) {
@@ -85,11 +132,13 @@ static void every_byte_is_judged_in_names_and_at_every_place_of_values(void **st
                      strchr("\"(),/:;<=>?@[\\]{}", byte) == NULL;
         assert_int_equal(header_name_valid(span_make(&one, 1)), token);
         bool clean = byte == '\t' || (byte >= ' ' && byte != 0x7f);
-        for (size_t place = 1; place < 19; place++) {
-            char value[20];
-            memset(value, 'v', sizeof(value));
-            value[place] = one;
-            assert_int_equal(header_value_valid(span_make(value, sizeof(value))), clean);
+        for (size_t length = 3; length < 21; length++) {
+            for (size_t place = 1; place + 1 < length; place++) {
+                char value[20];
+                memset(value, 'v', sizeof(value));
+                value[place] = one;
+                assert_int_equal(header_value_valid(span_make(value, length)), clean);
+            }
         }
     }
     assert_false(header_name_valid(SPAN_EMPTY));
@@ -105,6 +154,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(unknown_and_empty_names_have_no_token),
         cmocka_unit_test(fields_keep_their_order_and_spelling_while_the_list_grows),
         cmocka_unit_test(removing_marks_all_fields_of_a_name_and_setting_leaves_one),
+        cmocka_unit_test(what_was_never_put_in_is_not_found_and_what_was_is),
+        cmocka_unit_test(a_known_name_has_a_title),
+        cmocka_unit_test(a_field_is_valid_when_name_and_value_are),
         cmocka_unit_test(every_byte_is_judged_in_names_and_at_every_place_of_values),
     };
     return TEST_MAIN(cases, argc, argv);
