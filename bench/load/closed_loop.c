@@ -58,9 +58,11 @@ static void run(struct closed_loop *loop)
             break;
         }
     }
-    loop->report->measured_ns = clock_now_ns() - loop->from_ns;
-    loop->report->cpu_ns =
-        cpu_watch_ns(loop->plan->pids, loop->plan->pid_count) - loop->cpu_from_ns;
+    if (loop->from_ns > 0) {
+        loop->report->measured_ns = clock_now_ns() - loop->from_ns;
+        loop->report->cpu_ns =
+            cpu_watch_ns(loop->plan->pids, loop->plan->pid_count) - loop->cpu_from_ns;
+    }
     loop->report->errors += loop->total - loop->answered;
 }
 

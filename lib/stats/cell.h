@@ -21,6 +21,12 @@ struct stats_cell {
     struct histogram histogram[]; /* one, in cells of a histogram */
 };
 
+/* For a cell of stats_find that is used again before the next stats_writer_expire. */
+static inline void stats_used(struct stats_cell *cell, int64_t now_ns)
+{
+    cell->used_ns = now_ns;
+}
+
 /* For a counter. */
 static inline void stats_add(struct stats_cell *cell, uint64_t amount)
 {

@@ -10,9 +10,9 @@
  *
  * stats_hold    for a cell that is kept in an object: valid until stats_release. The series cannot
  *               expire meanwhile.
- * stats_find    for use at once: valid until the next stats_writer_expire. No lock when this thread
- *               had it before; the first time, and for label sets that went into "other", the
- *               mutex of the registry for one look-up.
+ * stats_find    for use at once: valid until the next stats_writer_expire (stats_used when it is
+ * kept so long). No lock when this thread had it before; the first time, and for label sets that
+ * went into "other", the mutex of the registry for one look-up.
  */
 struct stats_writer;
 

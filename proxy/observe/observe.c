@@ -6,6 +6,7 @@
 #include "proxy/observe/access_log.h"
 #include "proxy/observe/flight_recorder.h"
 #include "proxy/observe/proxy_stats.h"
+#include "proxy/observe/series_cache.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@ struct observe {
     struct stats_writer *writer;
     struct access_log *log;
     struct flight_recorder recorder;
+    struct series_cache cache;
     struct timer expire;
     uint64_t log_dropped_told;
     uint8_t log_mode; /* enum xds_access_log */
@@ -30,6 +32,7 @@ static int64_t now_of(const struct observe *observe)
 static void on_expire(struct timer *timer)
 {
     struct observe *observe = CONTAINER_OF(timer, struct observe, expire);
+    series_cache_clear(&observe->cache);
     stats_writer_expire(observe->writer, now_of(observe));
     timer_start(timer, EXPIRE_MS * NS_PER_MS);
 }
@@ -106,30 +109,59 @@ static uint64_t micros(int64_t from_ns, int64_t to_ns)
     return from_ns > 0 && to_ns > from_ns ? (uint64_t)(to_ns - from_ns) / 1000 : 0;
 }
 
-static void count_request(struct observe *observe, const struct request_record *record)
+/* What these three take from the record is in the key of series_cache.c. */
+static struct stats_cell *find_requests(struct observe *observe,
+                                        const struct request_record *record)
 {
-    int64_t now = now_of(observe);
-    char code[8];
-    snprintf(code, sizeof(code), "%u", record->status);
-    struct stats_cell *requests = STATS_FIND(
-        observe->writer, now, PROXY_STAT_REQUESTS, direction_of(record->direction),
+    char code[SPAN_U64_BYTES];
+    return STATS_FIND(
+        observe->writer, now_of(observe), PROXY_STAT_REQUESTS, direction_of(record->direction),
         or_unknown(record->source_workload), or_unknown(record->source_namespace),
         or_unknown(record->destination_service), or_unknown(record->destination_namespace),
-        or_unknown(record->destination_workload), record->route, span_of(code),
-        failure_word(record->failure), mtls_of(record));
-    stats_add(requests, 1);
-    struct stats_cell *duration = STATS_FIND(
-        observe->writer, now, PROXY_STAT_REQUEST_DURATION, direction_of(record->direction),
-        or_unknown(record->source_workload), or_unknown(record->destination_service),
-        or_unknown(record->destination_namespace), or_unknown(record->destination_version),
-        record->route);
-    stats_record(duration, micros(record->opened_ns, record->done_ns));
+        or_unknown(record->destination_workload), record->route,
+        span_from_u64(record->status, code), failure_word(record->failure), mtls_of(record));
+}
+
+static struct stats_cell *find_duration(struct observe *observe,
+                                        const struct request_record *record)
+{
+    return STATS_FIND(observe->writer, now_of(observe), PROXY_STAT_REQUEST_DURATION,
+                      direction_of(record->direction), or_unknown(record->source_workload),
+                      or_unknown(record->destination_service),
+                      or_unknown(record->destination_namespace),
+                      or_unknown(record->destination_version), record->route);
+}
+
+static struct stats_cell *find_latency(struct observe *observe, const struct request_record *record)
+{
+    return STATS_FIND(observe->writer, now_of(observe), PROXY_STAT_RESPONSE_LATENCY,
+                      direction_of(record->direction), or_unknown(record->destination_service),
+                      or_unknown(record->destination_namespace), record->route);
+}
+
+static void count_request(struct observe *observe, const struct request_record *record)
+{
+    struct request_cells unkept = {0};
+    bool hit = false;
+    struct request_cells *cells = series_cache_slot(&observe->cache, record, &hit);
+    if (cells == NULL) {
+        cells = &unkept;
+    }
+    if (!hit) {
+        cells->requests = find_requests(observe, record);
+        cells->duration = find_duration(observe, record);
+    }
+    int64_t now = now_of(observe);
+    stats_used(cells->requests, now);
+    stats_add(cells->requests, 1);
+    stats_used(cells->duration, now);
+    stats_record(cells->duration, micros(record->opened_ns, record->done_ns));
     if (record->first_byte_ns > 0) {
-        struct stats_cell *latency =
-            STATS_FIND(observe->writer, now, PROXY_STAT_RESPONSE_LATENCY,
-                       direction_of(record->direction), or_unknown(record->destination_service),
-                       or_unknown(record->destination_namespace), record->route);
-        stats_record(latency, micros(record->upstream_ns, record->first_byte_ns));
+        if (cells->latency == NULL) {
+            cells->latency = find_latency(observe, record);
+        }
+        stats_used(cells->latency, now);
+        stats_record(cells->latency, micros(record->upstream_ns, record->first_byte_ns));
     }
 }
 

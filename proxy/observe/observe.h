@@ -5,7 +5,7 @@
  * What a worker tells the world. One struct observe a worker; the statistics registry is the
  * process's.
  *
- *   observe ── request series cache: (source, destination, route, code class, reason ...) -> cells
+ *   observe ── series_cache: what a request's labels are made of -> cells
  *           ├─ access log writer: queue of 256 KiB, then drops and counts
  *           └─ flight recorder: ring of the last 256 slow or failed
  *

@@ -6,12 +6,15 @@
 
 enum { TRACE_BYTES = 16, SPAN_BYTES = 8 };
 
+/* What a lower-case hexadecimal digit says, plus one; 0 = it is none. */
+static const uint8_t hex_digits[256] = {
+    ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+};
+
 static int hex_value(char digit)
 {
-    if (digit >= '0' && digit <= '9') {
-        return digit - '0';
-    }
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+    return (int)hex_digits[(unsigned char)digit] - 1;
 }
 
 /* Exactly 2 * bytes lower-case hexadecimal digits, not all zero. */
@@ -180,9 +183,10 @@ void trace_write(const struct trace_ids *trace, struct headers *headers, struct 
     if (trace->started_here) {
         headers_remove(headers, HEADER_TRACESTATE); /* of a trace that was not understood */
     }
-    headers_set_token(headers, HEADER_TRACEPARENT,
-                      span_of(arena_printf(arena, "00-%s-%s-%s", trace_hex, span_hex,
-                                           trace->sampled ? "01" : "00")));
+    struct span parent =
+        ARENA_JOIN(arena, SPAN("00-"), span_make(trace_hex, 2 * TRACE_BYTES), SPAN("-"),
+                   span_make(span_hex, 2 * SPAN_BYTES), trace->sampled ? SPAN("-01") : SPAN("-00"));
+    headers_set_token(headers, HEADER_TRACEPARENT, parent);
 }
 
 struct span request_id_make(struct arena *arena)
