@@ -1,18 +1,18 @@
 #include "proxy/request/cluster_unnamed.h"
 
-static const char *kind_of(const struct request_origin *origin)
+static struct span kind_of(const struct request_origin *origin)
 {
     if (origin->direction == RECORD_INBOUND) {
-        return "inbound";
+        return SPAN("inbound|");
     }
-    return origin->workload != NULL ? "workload" : "passthrough";
+    return origin->workload != NULL ? SPAN("workload|") : SPAN("passthrough|");
 }
 
 struct cluster *cluster_unnamed(const struct request_origin *origin, struct arena *arena)
 {
     char address[ADDRESS_TEXT_BYTES];
     address_format(&origin->original_dst, address);
-    struct span name = span_of(arena_printf(arena, "%s|%s", kind_of(origin), address));
+    struct span name = ARENA_JOIN(arena, kind_of(origin), span_of(address));
     struct cluster *cluster = cluster_find(origin->scope->upstream, name);
     if (cluster != NULL) {
         return cluster;

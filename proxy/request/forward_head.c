@@ -159,12 +159,11 @@ static void add_inbound(struct http_head *head, const struct forward_facts *fact
 {
     struct headers *headers = &head->headers;
     if (facts->peer_identity.length > 0) {
-        char *certificate =
-            facts->own_identity.length > 0
-                ? arena_printf(arena, "By=%.*s;URI=%.*s", SPAN_ARG(facts->own_identity),
-                               SPAN_ARG(facts->peer_identity))
-                : arena_printf(arena, "URI=%.*s", SPAN_ARG(facts->peer_identity));
-        headers_add_token(headers, HEADER_X_FORWARDED_CLIENT_CERT, span_of(certificate));
+        struct span certificate = facts->own_identity.length > 0
+                                      ? ARENA_JOIN(arena, SPAN("By="), facts->own_identity,
+                                                   SPAN(";URI="), facts->peer_identity)
+                                      : ARENA_JOIN(arena, SPAN("URI="), facts->peer_identity);
+        headers_add_token(headers, HEADER_X_FORWARDED_CLIENT_CERT, certificate);
     }
     if (headers_find(headers, HEADER_X_FORWARDED_PROTO) == NULL) {
         headers_add_token(headers, HEADER_X_FORWARDED_PROTO,

@@ -343,8 +343,7 @@ void request_send(struct request *request, struct attempt *attempt)
     };
     if (attempt->to_mesh) {
         facts.own_workload =
-            span_of(arena_printf(&request->arena, "%.*s/%.*s", SPAN_ARG(self->namespace_name),
-                                 SPAN_ARG(self->workload)));
+            ARENA_JOIN(&request->arena, self->namespace_name, SPAN("/"), self->workload);
     }
     struct http_head *head = forward_request(request->head, &facts, &request->arena);
     bool ends = !request->head->has_body && request->head->upgrade.length == 0;
