@@ -117,7 +117,9 @@ static struct xds_client_options subscription_options(const struct control_link 
 
 static void show_certificate(struct control_link *link)
 {
-    grpc_channel_set_tls(link->channel, link->client, !link->shows_certificate);
+    /* A connection is known by the certificate that it began with, which ends before the new one:
+     * the renewal after this would come from nobody. */
+    grpc_channel_set_tls(link->channel, link->client, true);
     link->shows_certificate = true;
     if (!link->subscribed) {
         struct xds_client_options options = subscription_options(link);
