@@ -39,6 +39,7 @@ static unsigned on_gathered(void *owner)
 {
     struct daemon *daemon = owner;
     unsigned types = mesh_world_take_over(daemon->mesh);
+    xds_server_set_lifetime(daemon->xds, mesh_world_certificate_lifetime_s(daemon->mesh));
     if (!daemon->told_ready && mesh_world_ready(daemon->mesh)) {
         struct world_counts counts = world_count(mesh_world_world(daemon->mesh));
         daemon->told_ready = true;

@@ -9,6 +9,7 @@ enum {
     REQUEST_BYTES = 4 << 20,
     /* While so much is on its way to a client, nothing more is made for it. */
     CLIENT_QUEUE_BYTES = 64 * 1024,
+    LOOK_S = 5,
 };
 
 struct ads_stream {
@@ -233,6 +234,26 @@ static void on_visit(void *owner, struct push_member *member, unsigned types)
 
 static const struct push_events push_events = {on_gathered, on_visit};
 
+/*
+ * Who has not renewed its certificate is nobody any more. Proxies connect anew with each new one,
+ * so this meets those that could not, or may not, get one.
+ */
+static void on_look(struct timer *timer)
+{
+    struct ads_service *service = CONTAINER_OF(timer, struct ads_service, look);
+    int64_t now_s = clock_wall_ns() / NS_PER_S;
+    LIST_EACH(&service->streams, link)
+    {
+        struct ads_stream *stream = CONTAINER_OF(link, struct ads_stream, link);
+        if (stream->not_after_s != 0 && stream->not_after_s < now_s) {
+            stream->not_after_s = 0;
+            refuse(stream, GRPC_UNAUTHENTICATED, "certificate_ended",
+                   "the certificate of the connection has ended: connect with a new one");
+        }
+    }
+    timer_start(&service->look, LOOK_S * NS_PER_S);
+}
+
 /* ---- Life ------------------------------------------------------------------------------------ */
 
 void ads_service_init(struct ads_service *service, struct loop *loop)
@@ -240,10 +261,13 @@ void ads_service_init(struct ads_service *service, struct loop *loop)
     list_init(&service->streams);
     service->draining = false;
     push_queue_init(&service->pushes, loop, &push_events, service);
+    timer_init(&service->look, loop, on_look);
+    timer_start(&service->look, LOOK_S * NS_PER_S);
 }
 
 void ads_service_done(struct ads_service *service)
 {
+    timer_stop(&service->look);
     push_queue_done(&service->pushes);
 }
 

@@ -22,6 +22,7 @@ struct ads_service {
     struct live_calls *calls;
     struct push_queue pushes;
     struct list streams;
+    struct timer look; /* for streams whose certificate has ended */
     bool draining;
     /* Changes are to be compiled into what supply gives. Returns the types that differ. */
     unsigned (*on_gathered)(void *owner);

@@ -13,6 +13,8 @@
 
 /* ---- Answering ------------------------------------------------------------------------------- */
 
+enum { SERIAL_TEXT_BYTES = 64 };
+
 /* One request on its way to an answer. */
 struct application {
     struct certificate_service *service;
@@ -25,6 +27,8 @@ struct application {
     int64_t lifetime_s;
     char identity[SPIFFE_ID_BYTES + 1];
     struct spiffe_id id;
+    char serial[SERIAL_TEXT_BYTES];
+    int64_t not_after_s;
 };
 
 static bool refuse(struct application *application, enum grpc_code code, const char *word,
@@ -60,7 +64,11 @@ static bool read_message(struct application *application, struct span message)
     if (!csr_from_text(request.csr_pem, &application->csr, &why)) {
         return refuse(application, GRPC_INVALID_ARGUMENT, "csr", why);
     }
-    application->lifetime_s = request.lifetime_s > 0 ? request.lifetime_s : 0;
+    int64_t longest_s = application->service->longest_s;
+    application->lifetime_s = request.lifetime_s;
+    if (longest_s > 0 && (request.lifetime_s == 0 || request.lifetime_s > longest_s)) {
+        application->lifetime_s = longest_s;
+    }
     return true;
 }
 
@@ -108,11 +116,22 @@ static bool spend(struct application *application)
                   "the use of the token cannot be recorded, so it is not taken");
 }
 
+static void write_serial(struct span der, char *into)
+{
+    struct certificate leaf;
+    const char *why;
+    if (!certificate_parse(der, &leaf, &why)) {
+        return;
+    }
+    for (size_t i = 0; i < leaf.serial.length && 2 * i + 2 < SERIAL_TEXT_BYTES; i++) {
+        snprintf(into + 2 * i, 3, "%02x", (unsigned char)leaf.serial.at[i]);
+    }
+}
+
 static bool sign(struct application *application)
 {
     const struct authority *authority = mesh_ca_authority(application->service->ca);
     struct certificate_list chain = {0};
-    int64_t not_after_s;
     char reason[AUTHORITY_REASON_BYTES];
     if (!spiffe_id_make(mesh_ca_trust_domain(application->service->ca),
                         application->caller.namespace_name, application->caller.service_account,
@@ -122,11 +141,12 @@ static bool sign(struct application *application)
     struct authority_wish wish = {.csr = text_span(&application->csr),
                                   .id = application->id,
                                   .lifetime_s = application->lifetime_s};
-    bool good = authority_sign(authority, &wish, &chain, &not_after_s, reason);
+    bool good = authority_sign(authority, &wish, &chain, &application->not_after_s, reason);
     if (!good) {
         refuse(application, GRPC_INVALID_ARGUMENT, "csr", reason);
     } else if (spend(application)) {
         application->answer->message = pack_chain(&chain, application->arena);
+        write_serial(chain.ders[0], application->serial);
     } else {
         good = false;
     }
@@ -156,6 +176,8 @@ static void tell(const struct application *application, struct span address)
                  LOG_TEXT("proof", caller_proof_word(application->caller.proof)),
                  LOG_TEXT("token",
                           application->caller.token != NULL ? application->caller.token->id : "-"),
+                 LOG_TEXT("serial", application->serial),
+                 LOG_NUMBER("seconds", application->not_after_s - clock_wall_ns() / NS_PER_S),
                  LOG_SPAN("address", address));
     } else {
         control_stats_add_for(stats, CONTROL_STAT_NOT_ISSUED, answer->word, 1);

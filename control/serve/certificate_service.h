@@ -19,6 +19,7 @@ struct certificate_service {
     struct join_tokens *tokens;
     struct control_stats *stats;
     struct live_calls *calls;
+    int64_t longest_s; /* no certificate lives longer; 0 = as the authority says */
 };
 
 struct certificate_answer {

@@ -8,6 +8,7 @@
 #include "lib/base/memory.h"
 
 #include <openssl/evp.h>
+#include <openssl/mem.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,7 +72,10 @@ static enum keystore_status read_pair(struct mesh_ca *ca, const char *key_name,
         status = keystore_read(ca->store, cert_name, &cert, detail);
         if (status != key_status && status != KEYSTORE_REFUSED) {
             /* One without the other: a half copied folder. Nothing is made anew over it. */
-            snprintf(detail, sizeof(detail), "of %s and %s only one is there", key_name, cert_name);
+            snprintf(detail, sizeof(detail),
+                     "of %s and %s only one is there: restore the other, or remove both, and every "
+                     "proxy joins anew",
+                     key_name, cert_name);
             status = KEYSTORE_REFUSED;
         }
     }
@@ -218,9 +222,11 @@ static bool open_intermediate(struct mesh_ca *ca, char *reason)
 
 /* ---- One brought along ----------------------------------------------------------------------- */
 
+/* In one read into one place: no copies of a key are left behind. */
 static bool read_file(const char *path, bool is_secret, struct text *into, char *reason)
 {
     struct stat facts;
+    bool good = false;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &facts) != 0) {
         refuse(reason, "%.128s: %s", path, strerror(errno));
@@ -230,18 +236,21 @@ static bool read_file(const char *path, bool is_secret, struct text *into, char 
         refuse(reason, "%.128s has mode %04o: others may read the key (chmod 600)", path,
                facts.st_mode & 07777U);
     } else {
-        char bytes[4096];
-        ssize_t got;
-        while ((got = read(fd, bytes, sizeof(bytes))) > 0 && into->length <= PEM_FILE_BYTES) {
-            text_add(into, span_make(bytes, (size_t)got));
+        size_t length = (size_t)facts.st_size;
+        char *bytes = mem_alloc(length + 1);
+        good = read(fd, bytes, length) == (ssize_t)length;
+        if (good) {
+            text_add(into, span_make(bytes, length));
+        } else {
+            refuse(reason, "%.128s: cannot be read whole", path);
         }
-        close(fd);
-        return got == 0 || refuse(reason, "%.128s: %s", path, strerror(errno));
+        OPENSSL_cleanse(bytes, length);
+        mem_free(bytes);
     }
     if (fd >= 0) {
         close(fd);
     }
-    return false;
+    return good;
 }
 
 static bool open_given(struct mesh_ca *ca, const struct mesh_ca_spec *spec, char *reason)
@@ -279,10 +288,26 @@ static bool open_given(struct mesh_ca *ca, const struct mesh_ca_spec *spec, char
 
 /* ---- Roots for others ------------------------------------------------------------------------ */
 
+/* On a full disk a restart must not fail for a file that is right already. */
+static bool is_exported(struct mesh_ca *ca, const char *path)
+{
+    struct text now = {0};
+    struct stat facts;
+    char unused[MESH_CA_REASON_BYTES];
+    bool same = stat(path, &facts) == 0 && (facts.st_mode & 0777) == EXPORT_MODE &&
+                read_file(path, false, &now, unused) &&
+                span_equal(text_span(&now), text_span(&ca->roots_pem));
+    text_done(&now);
+    return same;
+}
+
 /* Atomic: a proxy that reads meanwhile sees the old file or the new one. */
 static bool export_roots(struct mesh_ca *ca, const char *path, char *reason)
 {
     char temporary[PATH_TEXT_BYTES];
+    if (is_exported(ca, path)) {
+        return true;
+    }
     int length = snprintf(temporary, sizeof(temporary), "%s.new", path);
     if (length < 0 || (size_t)length >= sizeof(temporary)) {
         return refuse(reason, "the path of the exported root is too long");

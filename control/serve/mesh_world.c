@@ -4,6 +4,7 @@
 #include "lib/base/log.h"
 #include "lib/base/map.h"
 #include "lib/base/memory.h"
+#include "lib/xds/xds_workload.h"
 
 #include <string.h>
 
@@ -200,6 +201,21 @@ struct supply *mesh_world_supply(struct mesh_world *mesh)
 struct world *mesh_world_world(struct mesh_world *mesh)
 {
     return mesh->world;
+}
+
+/* It is told to every proxy; so to one that is nobody. */
+int64_t mesh_world_certificate_lifetime_s(struct mesh_world *mesh)
+{
+    const struct viewer nobody = {.namespace_name = SPAN("default"),
+                                  .service_account = SPAN("default")};
+    struct arena arena = {0};
+    struct xds_workload self = {0};
+    struct xds_error error;
+    struct resource *resource = world_resource(mesh->world, &nobody, XDS_WORKLOAD, SPAN("self"));
+    bool known = resource != NULL && xds_workload_decode(resource->bytes, &arena, &self, &error);
+    resource_unref(resource);
+    arena_done(&arena);
+    return known ? self.certificate_lifetime_s : 0;
 }
 
 bool mesh_world_ready(const struct mesh_world *mesh)

@@ -34,6 +34,8 @@ unsigned mesh_world_take_over(struct mesh_world *mesh);
 
 struct supply *mesh_world_supply(struct mesh_world *mesh);
 struct world *mesh_world_world(struct mesh_world *mesh);
+/* How long the mesh's configuration lets certificates live. */
+int64_t mesh_world_certificate_lifetime_s(struct mesh_world *mesh);
 /* Everything that there was at the start has been read and compiled. */
 bool mesh_world_ready(const struct mesh_world *mesh);
 

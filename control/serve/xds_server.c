@@ -223,6 +223,11 @@ void xds_server_changed(struct xds_server *server)
     push_queue_note(&server->ads.pushes);
 }
 
+void xds_server_set_lifetime(struct xds_server *server, int64_t longest_s)
+{
+    server->certificates.longest_s = longest_s;
+}
+
 void xds_server_drain(struct xds_server *server)
 {
     ads_service_drain(&server->ads);

@@ -47,6 +47,8 @@ const struct address *xds_server_address(const struct xds_server *server);
 const struct address *xds_server_plain_address(const struct xds_server *server);
 /* The world changed: batched, then compiled and pushed. */
 void xds_server_changed(struct xds_server *server);
+/* The most that certificates given from now on live, as the mesh's configuration says. */
+void xds_server_set_lifetime(struct xds_server *server, int64_t longest_s);
 /* Refuses new connections and ends the streams that are there. */
 void xds_server_drain(struct xds_server *server);
 /* Frees after the turn, when the last stream is gone. Takes NULL. */

@@ -116,6 +116,27 @@ def test_a_certificate_renews_itself_and_no_other(control):
         assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
+def test_the_mesh_says_how_long_certificates_live_and_who_has_none_is_nobody(control):
+    control.folder.write("mesh", manifests.mesh_config(certificates={"lifetime": "10s"}))
+    key = client.new_key()
+    with control.channel() as nobody:
+        def short():
+            chain = nobody.create_certificate(client.csr(key), control.token())
+            return chain if client.lifetime(chain[0]) <= 10 else None
+        chain = wait.until(short, "the lifetime is in force")
+    with control.channel(key, "".join(chain).encode()) as member:
+        stream = member.ads("delta")
+        stream.send("WORKLOAD", resource_names_subscribe=["self"])
+        self = client.resources("WORKLOAD", stream.take("WORKLOAD"))["self"]
+        assert self.certificate_lifetime_s == 10
+        # Neither the stream nor the connection outlives it.
+        code, words = stream.ended_with(timeout=30)
+        assert code == grpc.StatusCode.UNAUTHENTICATED and "has ended" in words
+        with pytest.raises(grpc.RpcError) as refused:
+            member.create_certificate(client.csr(client.new_key()))
+        assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
+
+
 @pytest.mark.parametrize("wish, word", [
     ({"uris": ["spiffe://remora.local/ns/shop/sa/api"]}, "does not have"),
     ({"uris": ["spiffe://elsewhere/ns/shop/sa/web"]}, "does not have"),
@@ -362,6 +383,58 @@ def test_broken_manifests_are_told_and_change_nothing(control):
         stream = member.ads("delta")
         stream.send("EDS", resource_names_subscribe=[CLUSTER])
         assert endpoints(stream.take("EDS")) == ["10.7.0.12"]
+
+
+def test_remoractl_says_what_is_wrong_and_what_to_do(control, tmp_path):
+    def run(*words):
+        done = subprocess.run([flags.binary("remoractl"), *words], capture_output=True, text=True, timeout=20,
+                              check=False, env={"PATH": os.environ["PATH"]})
+        return done.returncode, done.stdout, done.stderr
+    here = ("--state-dir", control.state_dir)
+    cases = [
+        ((), 2, "Usage"), (("--help",), 0, "validate FILE..."), (("--version",), 0, "remoractl "),
+        (("nonsense",), 2, "no command"), (("top", "--reusable"), 2, "not known here"),
+        (("status",), 2, "--state-dir"), (("status", "--state-dir", str(tmp_path)), 3, "is it running"),
+        (("token", "create", *here), 2, "--service-account"),
+        (("token", "create", "--service-account", "a/b", "--lifetime", "soon", *here), 2, "--lifetime"),
+        (("token", "create", "--service-account", "a/../b", *here), 1, "names of"),
+        (("token", "revoke", "zz", *here), 2, "no id"), (("token", "revoke", "0" * 16, *here), 1, "no token of that id"),
+        (("explain", "http://x/", "--admin", "127.0.0.1:1"), 3, "no proxy answers"),
+        (("ca", "export", *here), 0, "BEGIN CERTIFICATE"), (("check", *here), 0, "certificates"),
+        (("validate",), 2, "needs files"), (("validate", "/nonexistent"), 1, "No such file"),
+    ]
+    for words, status, text in cases:
+        got, out, error = run(*words)
+        assert (got, text in out + error) == (status, True), (words, got, out, error)
+    for command in ("top", "status", "proxies", "check", "validate", "explain", "token", "ca", "version"):
+        assert run(command, "--help")[0] == 0
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text("apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {ports: [{port: 80}]}\n")
+    bad.write_text("apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec:\n  ports: [{prt: 80}]\n")
+    assert run("validate", str(good))[0] == 0
+    status, out, _ = run("validate", "-o", "json", str(good), str(bad))
+    told = json.loads(out)
+    assert status == 1 and (told["files"], told["errors"] > 0) == (2, True)
+    assert told["problems"][0]["line"] == 5 and told["problems"][0]["file"] == str(bad)
+
+
+def test_the_daemon_says_what_is_wrong_and_ends(control, tmp_path):
+    def run(*words):
+        done = subprocess.run([flags.binary("remora-control"), *words], capture_output=True, text=True, timeout=20,
+                              check=False)
+        return done.returncode, done.stdout + done.stderr
+    dirs = ("--config-dir", str(tmp_path), "--state-dir", str(tmp_path / "state"))
+    busy = ("--listen", control.address, "--metrics", "off")
+    cases = [
+        (("--help",), 0, "--trust-domain"), (("--version",), 0, "remora-control "), ((), 2, "--config-dir is missing"),
+        ((*dirs, "--listen", "here"), 2, "not an address"), ((*dirs, "--wrong"), 2, "--wrong is not known"),
+        ((*dirs, "--ca-key", "x"), 2, "go together"), ((*dirs, "--trust-domain", "A b"), 2, "no trust domain"),
+        ((*dirs, *busy), 1, "cannot listen"),
+        (("--config-dir", str(tmp_path), "--state-dir", control.state_dir, *busy), 1, "in use by another process"),
+    ]
+    for words, status, text in cases:
+        got, out = run(*words)
+        assert (got, text in out) == (status, True), (words, got, out)
 
 
 def test_state_is_private_and_survives(control):

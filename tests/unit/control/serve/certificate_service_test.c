@@ -368,6 +368,26 @@ static void lifetimes_are_cut_to_a_day(void **unused)
     bench_done(&bench);
 }
 
+static void lifetimes_are_cut_to_what_the_mesh_says(void **unused)
+{
+    struct bench bench;
+    struct text csr = {0};
+    bench_init(&bench);
+    clock_fake(1, clock_wall_ns());
+    plain_csr(WEB, &csr);
+    bench.service.longest_s = 600;
+    const int64_t cases[][2] = {{0, 600}, {10, 10}, {3600, 600}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(
+            ask_with(&bench, text_span(&csr), SPAN_EMPTY, span_of(bench.token), cases[i][0]),
+            GRPC_OK);
+        assert_int_equal(lifetime_of(&bench), cases[i][1]);
+    }
+    clock_real();
+    text_done(&csr);
+    bench_done(&bench);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest cases[] = {
@@ -381,6 +401,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_refused_request_does_not_spend_the_token),
         cmocka_unit_test(nothing_is_signed_when_the_use_cannot_be_recorded),
         cmocka_unit_test(lifetimes_are_cut_to_a_day),
+        cmocka_unit_test(lifetimes_are_cut_to_what_the_mesh_says),
     };
     return TEST_MAIN(cases, argc, argv);
 }
