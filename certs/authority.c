@@ -209,6 +209,7 @@ bool authority_sign(const struct authority *authority, const struct authority_wi
         not_before_s = authority->signer.not_before_s;
     }
     struct certificate_form form = {.issuer = authority->signer.subject,
+                                    .issuer_key_id = authority->signer.subject_key_id,
                                     .not_before_s = not_before_s,
                                     .not_after_s = not_after_s,
                                     .subject_key = csr.key,
@@ -264,6 +265,7 @@ bool authority_make_intermediate(EVP_PKEY *root_key, struct span root_der, EVP_P
     int64_t not_before_s = wall_s() - AUTHORITY_BACKDATE_S;
     struct certificate_form form = {
         .issuer = root.subject,
+        .issuer_key_id = root.subject_key_id,
         .not_before_s = not_before_s > root.not_before_s ? not_before_s : root.not_before_s,
         .not_after_s = not_after_s < root.not_after_s ? not_after_s : root.not_after_s,
         .subject_key = key,

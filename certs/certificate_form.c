@@ -173,9 +173,11 @@ static void add_key_ids(CBB *extensions, const struct certificate_form *form, EV
     CHECK(CBB_flush(extensions));
 
     key_id(signer, digest);
+    struct span issuer =
+        form->issuer_key_id.length > 0 ? form->issuer_key_id : span_make(digest, KEY_ID_BYTES);
     begin_extension(extensions, 35, false, &extension, &value);
     CHECK(CBB_add_asn1(&value, &sequence, CBS_ASN1_SEQUENCE));
-    add_element(&sequence, CBS_ASN1_CONTEXT_SPECIFIC | 0, digest, KEY_ID_BYTES);
+    add_element(&sequence, CBS_ASN1_CONTEXT_SPECIFIC | 0, issuer.at, issuer.length);
     CHECK(CBB_flush(extensions));
 }
 

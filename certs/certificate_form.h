@@ -15,6 +15,9 @@ enum { CERTIFICATE_SERIAL_BYTES = 16 };
 
 struct certificate_form {
     struct span issuer; /* DER Name; empty = the same as the subject (self-signed) */
+    /* Of the issuer's certificate, which others may have made: chains are built by it (RFC 5280
+     * 4.2.1.1). Empty = it has none, or is one of ours. */
+    struct span issuer_key_id;
     struct span
         common_name;      /* of the subject; empty = empty subject, and the SAN becomes critical */
     int64_t not_before_s; /* wall clock */

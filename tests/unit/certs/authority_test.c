@@ -298,6 +298,30 @@ static void a_signer_that_does_not_fit_is_refused(void **state)
 }
 
 /* The script for people makes what the authority takes, and its leaves verify. */
+/* Chains are built by it: the signer's may be made by another rule than ours (openssl takes SHA-1).
+ */
+static void assert_leaf_names_the_key_of_its_signer(struct authority *authority)
+{
+    struct text csr = {0};
+    struct certificate_list chain = {0};
+    struct certificate leaf;
+    struct certificate signer;
+    char why[AUTHORITY_REASON_BYTES];
+    const char *reason;
+    int64_t not_after_s = 0;
+    EVP_PKEY *key = key_pair_make();
+    csr_make(key, WEB, &csr);
+    struct authority_wish wish = {text_span(&csr), id_of(WEB), NULL, 0, 0};
+    assert_true(authority_sign(authority, &wish, &chain, &not_after_s, why));
+    assert_true(certificate_parse(chain.ders[0], &leaf, &reason));
+    assert_true(certificate_parse(chain.ders[1], &signer, &reason));
+    assert_true(signer.subject_key_id.length > 0);
+    assert_true(span_equal(leaf.authority_key_id, signer.subject_key_id));
+    certificate_list_done(&chain);
+    text_done(&csr);
+    EVP_PKEY_free(key);
+}
+
 static void make_dev_ca_makes_an_authority(void **state)
 {
     const char *source = getenv("REMORA_SOURCE");
@@ -325,6 +349,7 @@ static void make_dev_ca_makes_an_authority(void **state)
     struct authority_spec spec = {SPAN("td.test"), chain.ders, chain.count, key};
     struct authority *authority = authority_create(&spec, &reason);
     assert_non_null(authority);
+    assert_leaf_names_the_key_of_its_signer(authority);
     authority_destroy(authority);
     EVP_PKEY_free(key);
     certificate_list_done(&chain);
