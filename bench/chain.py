@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """What a request costs that goes through two sidecars: client -> A -> mutual TLS, HTTP/2 -> B -> origin.
 
 Brings everything up on loopback (nobody needs to be root), measures, prints tables, and keeps each row in a CSV
