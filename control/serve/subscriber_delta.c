@@ -41,6 +41,7 @@ static void want_none(struct subscription *subscription)
     listing_unref(subscription->told_all);
     listing_unref(subscription->next_all);
     subscription->told_all = subscription->next_all = NULL;
+    subscription_forget_held(subscription);
 }
 
 static bool subscribe(struct subscription *subscription, struct span name)
@@ -66,7 +67,7 @@ static void unsubscribe(struct subscription *subscription, struct span name)
         return;
     }
     subscription_drop(subscription, name);
-    if (subscription->all && subscription->told_all != NULL) {
+    if (subscription->all) {
         struct wanted *held = NEW(struct wanted);
         held->owed = true;
         mem_free(map_put(&subscription->held, name, held));
@@ -243,6 +244,7 @@ static void tell_difference(struct telling *telling, const struct listing *befor
 static void tell_held(struct telling *telling, const struct listing *now)
 {
     struct map *held = &telling->subscription->held;
+    bool first = telling->subscription->told_all == NULL; /* then all that there is was told */
     struct span name;
     void *value = NULL;
     size_t at = 0;
@@ -251,13 +253,11 @@ static void tell_held(struct telling *telling, const struct listing *now)
         struct resource *resource = listing_find(now, name);
         if (resource == NULL && !is_named(telling, name)) {
             tell_gone(telling, name);
-        } else if (resource != NULL && wanted->owed) {
+        } else if (resource != NULL && wanted->owed && !first && !is_named(telling, name)) {
             tell_present(telling, resource_ref(resource));
         }
-        mem_free(value);
     }
-    map_done(held);
-    map_init(held);
+    subscription_forget_held(telling->subscription);
 }
 
 static void tell_first(struct telling *telling, const struct listing *now)

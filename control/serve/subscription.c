@@ -55,6 +55,12 @@ void subscription_drop(struct subscription *subscription, struct span name)
     mem_free(map_remove(&subscription->names, name));
 }
 
+void subscription_forget_held(struct subscription *subscription)
+{
+    wanted_done(&subscription->held);
+    map_init(&subscription->held);
+}
+
 void subscription_answered(struct subscription *subscription, const struct xds_request *request)
 {
     subscription->waits = false;

@@ -51,6 +51,8 @@ struct wanted *subscription_want(struct subscription *subscription, struct span 
 /* Listeners, clusters, phone book: they can be asked for as a whole, and in SotW are told so. */
 bool subscription_can_be_whole(const struct subscription *subscription);
 void subscription_drop(struct subscription *subscription, struct span name);
+/* Forgets what the wildcard's client held, and was owed, by name. */
+void subscription_forget_held(struct subscription *subscription);
 /* Records an answer to the last response. */
 void subscription_answered(struct subscription *subscription, const struct xds_request *request);
 /* True when everything sent was accepted and nothing is due. */
