@@ -74,6 +74,7 @@ struct reading {
     struct span protocol;
     struct span host;
     struct span header_case;
+    struct span declined;
     uint32_t crumbs;
     size_t crumb_bytes;
     bool regular; /* a field that is no pseudo-header was seen */
@@ -166,6 +167,9 @@ static bool read_known(struct reading *reading, enum header_token token, struct 
     case HEADER_X_REMORA_CASE:
         reading->header_case = value;
         return true;
+    case HEADER_X_REMORA_DECLINED:
+        reading->declined = value;
+        return true;
     case HEADER_HTTP2_SETTINGS:
         return true;
     case HEADER_CONTENT_LENGTH:
@@ -257,15 +261,32 @@ static bool complete_request(struct reading *reading)
     return true;
 }
 
-static bool complete_response(struct reading *reading, const struct http2_stream *stream)
+/* The status behind a 501 with which a sidecar passes on that an upgrade was not taken. */
+static bool read_declined(const struct reading *reading, uint16_t *ret_status)
+{
+    uint64_t status;
+    if (!span_to_u64(reading->declined, 299, &status) || status < 200) {
+        return false;
+    }
+    *ret_status = (uint16_t)status;
+    return true;
+}
+
+static bool complete_response(struct reading *reading, const struct http2_stream *stream,
+                              bool in_mesh)
 {
     struct http_head *head = &reading->head;
     if (!reading->has_status || head->status == 101) {
         return false; /* RFC 9113 8.6 */
     }
-    if (stream->upgrade.length > 0 && head->status >= 200 && head->status < 300) {
+    if (stream->upgrade.length == 0) {
+        return true;
+    }
+    if (head->status >= 200 && head->status < 300) {
         head->status = 101;
         head->upgrade = stream->upgrade;
+    } else if (in_mesh && head->status == 501) {
+        read_declined(reading, &head->status);
     }
     return true;
 }
@@ -292,7 +313,8 @@ static bool read_head(struct http2_conn *conn, struct reading *reading,
     bool is_request = stream == NULL;
     const char *detail;
     if (!read_fields(conn, reading, is_request) ||
-        !(is_request ? complete_request(reading) : complete_response(reading, stream))) {
+        !(is_request ? complete_request(reading)
+                     : complete_response(reading, stream, conn->base.in_mesh))) {
         return false;
     }
     struct http_head *head = &reading->head;
@@ -390,6 +412,7 @@ static void begin_request(struct http2_conn *conn, int32_t id, struct reading *r
     stream->final_received = true;
     stream->is_head = reading->head.method_token == HTTP_METHOD_HEAD;
     stream->expected = reading->head.content_length;
+    stream->upgrade = arena_span(&stream->own, reading->head.upgrade);
     nghttp2_session_set_stream_user_data(conn->session, id, stream);
     conn->base.events->on_stream(conn->base.owner, &conn->base, &stream->base);
     CHECK(stream->base.events != NULL || stream->released);

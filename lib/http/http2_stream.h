@@ -22,7 +22,7 @@ struct http2_stream {
     struct arena own;       /* trailers that wait, and what else outlives a call */
     nghttp2_nv *trailers;
     size_t trailer_count;
-    struct span upgrade; /* asked for */
+    struct span upgrade; /* asked for, by us or by the peer */
     int64_t expected;    /* content-length of what is received; -1 = not said */
     int64_t received;
     int64_t moved_ns;  /* when its body last moved, or began to wait */

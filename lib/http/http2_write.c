@@ -36,6 +36,7 @@ static bool is_written(const struct header *field)
     case HEADER_HOST:
     case HEADER_CONTENT_LENGTH:
     case HEADER_X_REMORA_CASE:
+    case HEADER_X_REMORA_DECLINED:
         return false;
     default:
         return (header_token_flags(field->token) & HEADER_FLAG_HOP) == 0;
@@ -110,14 +111,36 @@ static void add_request_line(struct writing *writing, const struct http_head *he
 /* Numbers as text; they live until nghttp2 has copied them. */
 struct numbers {
     char status[SPAN_U64_BYTES];
+    char declined[SPAN_U64_BYTES];
     char length[SPAN_U64_BYTES];
 };
 
-static void add_status(struct writing *writing, const struct http_head *head,
-                       struct numbers *numbers)
+/* The application answers as if no upgrade had been asked for; a 2xx here would accept it. */
+static bool declines_upgrade(const struct http2_conn *conn, const struct http2_stream *stream,
+                             const struct http_head *head)
 {
-    unsigned status = head->status == 101 ? 200 : head->status;
+    return conn->base.is_server && stream->upgrade.length > 0 && head->status >= 200 &&
+           head->status < 300;
+}
+
+static void add_status(struct writing *writing, unsigned status, struct numbers *numbers)
+{
     add_static(writing, SPAN(":status"), span_from_u64(status, numbers->status));
+}
+
+static void add_response_line(struct writing *writing, const struct http2_conn *conn,
+                              const struct http2_stream *stream, const struct http_head *head,
+                              struct numbers *numbers)
+{
+    if (!declines_upgrade(conn, stream, head)) {
+        add_status(writing, head->status == 101 ? 200 : head->status, numbers);
+        return;
+    }
+    add_status(writing, 501, numbers);
+    if (conn->base.in_mesh) {
+        add_static(writing, header_token_name(HEADER_X_REMORA_DECLINED),
+                   span_from_u64(head->status, numbers->declined));
+    }
 }
 
 static void add_framing(struct writing *writing, const struct http_head *head,
@@ -175,7 +198,7 @@ int32_t http2_write_head(struct http2_conn *conn, struct http2_stream *stream,
     if (http_head_is_request(head)) {
         add_request_line(&writing, head);
     } else {
-        add_status(&writing, head, &numbers);
+        add_response_line(&writing, conn, stream, head, &numbers);
     }
     add_fields(&writing, &head->headers);
     add_framing(&writing, head, &numbers);

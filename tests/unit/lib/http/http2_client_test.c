@@ -353,6 +353,21 @@ static void what_is_not_clean_is_never_written(void **state)
     rig_done(&rig);
 }
 
+static void ask_for_upgrade(struct exchange *exchange)
+{
+    struct arena arena = {0};
+    struct http_head head;
+    http_head_init(&head, &arena);
+    head.method = SPAN("GET");
+    head.method_token = HTTP_METHOD_GET;
+    head.scheme = SPAN("http");
+    head.authority = SPAN("a.test");
+    head.path = SPAN("/chat");
+    head.upgrade = SPAN("websocket");
+    http_stream_send_head(exchange->stream, &head, false);
+    arena_done(&arena);
+}
+
 static void an_extended_connect_needs_the_peers_consent(void **state)
 {
     for (int allowed = 0; allowed < 2; allowed++) {
@@ -363,17 +378,7 @@ static void an_extended_connect_needs_the_peers_consent(void **state)
         }
         rig_go(&rig);
         struct exchange *exchange = side_open(&rig.side);
-        struct arena arena = {0};
-        struct http_head head;
-        http_head_init(&head, &arena);
-        head.method = SPAN("GET");
-        head.method_token = HTTP_METHOD_GET;
-        head.scheme = SPAN("http");
-        head.authority = SPAN("a.test");
-        head.path = SPAN("/chat");
-        head.upgrade = SPAN("websocket");
-        http_stream_send_head(exchange->stream, &head, false);
-        arena_done(&arena);
+        ask_for_upgrade(exchange);
         rig_go(&rig);
         assert_int_equal(exchange->reset, !allowed);
         if (allowed) {
@@ -387,6 +392,40 @@ static void an_extended_connect_needs_the_peers_consent(void **state)
             assert_int_equal(exchange->heads[0]->status, 101);
             assert_true(span_equal_text(exchange->heads[0]->upgrade, "websocket"));
         }
+        rig_done(&rig);
+    }
+}
+
+static void a_declined_upgrade_is_read_from_a_sidecar_only(void **state)
+{
+    static const struct {
+        bool in_mesh;
+        const char *fields;
+        uint16_t status;
+    } cases[] = {
+        {true, ":status: 501\nx-remora-declined: 200", 200},
+        {false, ":status: 501\nx-remora-declined: 200", 501},
+        {true, ":status: 501\nx-remora-declined: 404", 501},
+        {true, ":status: 501\nx-remora-declined: 2000", 501},
+        {true, ":status: 501", 501},
+        {true, ":status: 403\nx-remora-declined: 200", 403},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rig rig;
+        rig_prepare(&rig);
+        rig_open(&rig, false, cases[i].in_mesh);
+        frames_add_settings(&rig.frames, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1);
+        rig_go(&rig);
+        struct exchange *exchange = side_open(&rig.side);
+        ask_for_upgrade(exchange);
+        rig_go(&rig);
+        struct frame frame;
+        assert_true(reader_until(&rig.reader, NGHTTP2_HEADERS, &frame));
+        frames_add_head(&rig.frames, frame.stream, 0, cases[i].fields);
+        rig_go(&rig);
+        assert_int_equal(exchange->heads[0]->status, cases[i].status);
+        assert_int_equal(exchange->heads[0]->upgrade.length, 0);
+        assert_int_equal(exchange->heads[0]->headers.count, 0);
         rig_done(&rig);
     }
 }
@@ -429,6 +468,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_lost_connection_tells_sent_from_unsent),
         cmocka_unit_test(what_is_not_clean_is_never_written),
         cmocka_unit_test(an_extended_connect_needs_the_peers_consent),
+        cmocka_unit_test(a_declined_upgrade_is_read_from_a_sidecar_only),
         cmocka_unit_test(a_connection_may_be_closed_in_every_callback),
     };
     return TEST_MAIN(cases, argc, argv);

@@ -197,6 +197,26 @@ static void an_extended_connect_is_an_upgrade(void **state)
     rig_done(&rig);
 }
 
+static void an_upgrade_answered_as_a_plain_request_is_not_accepted_on_the_wire(void **state)
+{
+    for (int in_mesh = 0; in_mesh < 2; in_mesh++) {
+        struct rig rig;
+        rig_prepare(&rig);
+        rig_open(&rig, true, in_mesh);
+        frames_add_head(&rig.frames, 1, 0,
+                        ":method: CONNECT\n:protocol: websocket\n:scheme: http\n:path: /chat\n"
+                        ":authority: a.test");
+        rig_go(&rig);
+        rig_respond(rig.side.exchanges[0], 200, false);
+        rig_go(&rig);
+        struct frame frame;
+        assert_true(reader_until(&rig.reader, NGHTTP2_HEADERS, &frame));
+        assert_string_equal(rig.reader.fields,
+                            in_mesh ? ":status: 501\nx-remora-declined: 200\n" : ":status: 501\n");
+        rig_done(&rig);
+    }
+}
+
 static void the_private_case_field_is_stripped_outside_the_mesh(void **state)
 {
     for (int in_mesh = 0; in_mesh < 2; in_mesh++) {
@@ -411,6 +431,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(bytes_that_end_a_line_pass_nowhere),
         cmocka_unit_test(host_stands_in_for_a_missing_authority),
         cmocka_unit_test(an_extended_connect_is_an_upgrade),
+        cmocka_unit_test(an_upgrade_answered_as_a_plain_request_is_not_accepted_on_the_wire),
         cmocka_unit_test(the_private_case_field_is_stripped_outside_the_mesh),
         cmocka_unit_test(streams_beyond_the_limit_are_refused_unprocessed),
         cmocka_unit_test(trailers_beyond_the_limits_end_the_stream),
