@@ -186,6 +186,27 @@ def test_websocket_close_codes(pods, code, reason):
     assert done.stdout.strip() == f"{code} {reason}"
 
 
+UPGRADE = [("Connection", "upgrade"), ("Upgrade", "some-protocol")]
+
+
+@pytest.mark.parametrize("status", [200, 204, 403, 426, 500])
+def test_an_upgrade_that_is_not_taken_is_an_ordinary_request(pods, status):
+    response = pods.client.curl(url(pods, 81, f"/status/{status}"), headers=UPGRADE)
+    assert (response.status, response.text) == (status, "" if status == 204 else "as asked\n")
+
+
+def test_an_upgrade_that_is_not_taken_leaves_body_and_connection_whole(pods):
+    assert len(pods.client.curl(url(pods, 81, "/bytes/3000000"), headers=UPGRADE).body) == 3000000
+    done = pods.client.pod.run(["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code} %{num_connects}\n", "-H",
+                                "Connection: upgrade", "-H", "Upgrade: some-protocol", url(pods, 81, "/[1-2]")], uid=APP_UID)
+    assert done.stdout.split() == ["200", "1", "200", "0"]
+
+
+def test_the_offer_of_http2_on_an_open_connection_is_declined(pods):
+    response = pods.client.curl(url(pods, 80), "--http2")
+    assert (response.status, response.http, response.text) == (200, "1.1", "nginx v1\n")
+
+
 def test_redis(pods):
     assert clients.redis_cli(pods.client.pod, pods.service.ip4, "set", "key", "value") == "OK"
     assert clients.redis_cli(pods.client.pod, pods.service.ip4, "get", "key") == "value"
