@@ -6,7 +6,10 @@
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 /* What is on its way when the end comes has so long to leave. */
 enum { STOP_MS = 500 };
@@ -90,6 +93,22 @@ static void open_world(struct daemon *daemon, const struct settings *settings)
     daemon->load = load_table_create();
 }
 
+/*
+ * Everything that there is, read and compiled before anybody can ask: a proxy that comes back to a
+ * control plane that knows nothing yet would be told that its services are gone.
+ */
+static bool read_manifests(struct daemon *daemon, const struct settings *settings, char *reason)
+{
+    if (access(settings->config_dir, R_OK | X_OK) != 0) {
+        snprintf(reason, DAEMON_REASON_BYTES, "--config-dir %s: %s", settings->config_dir,
+                 strerror(errno));
+        return false;
+    }
+    source_start(daemon->source);
+    mesh_world_take_over(daemon->mesh);
+    return true;
+}
+
 static bool open_ports(struct daemon *daemon, const struct settings *settings, char *reason)
 {
     struct xds_server_options xds = {.at = settings->listen,
@@ -133,11 +152,11 @@ struct daemon *daemon_start(struct loop *loop, const struct settings *settings, 
         return NULL;
     }
     open_world(daemon, settings);
-    if (!open_ports(daemon, settings, reason)) {
+    if (!read_manifests(daemon, settings, reason) || !open_ports(daemon, settings, reason)) {
         daemon_destroy(daemon);
         return NULL;
     }
-    source_start(daemon->source);
+    on_gathered(daemon);
     char xds[ADDRESS_TEXT_BYTES];
     char metrics[ADDRESS_TEXT_BYTES] = "off";
     address_format(xds_server_address(daemon->xds), xds);
