@@ -135,7 +135,7 @@ field_check check_path;           /* begins with "/", printable, no "//", "/../"
 field_check check_regex;          /* lib/base/pattern takes it */
 field_check check_trust_domain;   /* [a-z0-9.-_], at most 255 */
 field_check check_http_method;    /* one of the registered nine */
-field_check check_retry_on;       /* a word of traffic.md RT-2, or a status 400-599 */
+field_check check_retry_on;       /* a condition of retries, or a status 400-599 */
 field_check check_rate;           /* "100/s", "5/m", "1/h" */
 field_check check_fraction_range; /* "0.5..0.7", both in 0.3 to 0.9 */
 field_check check_absolute_file;  /* begins with "/" */

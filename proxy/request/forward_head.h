@@ -12,7 +12,7 @@
 
 /* What a request said to us in headers, read before they are taken away. */
 struct request_wishes {
-    uint32_t attempt_in;         /* 1 = first; the largest of all names that carry it (RT-5) */
+    uint32_t attempt_in;         /* 1 = first; the largest of all names that carry it */
     int64_t timeout_ms;          /* x-remora-timeout, outbound only; 0 = none */
     int64_t grpc_timeout_ms;     /* 0 = none; 1 at least where one was given */
     bool from_http1;             /* x-remora-http, from a mesh peer only */

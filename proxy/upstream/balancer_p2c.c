@@ -8,7 +8,7 @@
  * 2001), by Peak EWMA or by requests in flight.
  *
  * Weights act on the draw and on the load: cost = rtt * (active * mean / weight + 1). With equal
- * weights this is LB-1's rtt * (active + 1). Dividing the whole cost by the weight would let an
+ * weights this is rtt * (active + 1). Dividing the whole cost by the weight would let an
  * idle endpoint of weight 2 win every comparison with one of weight 1.
  */
 enum { REPICKS = 5 };

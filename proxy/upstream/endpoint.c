@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-/* LB-2: a fast failure must not attract traffic. */
+/* A fast failure must not attract traffic. */
 #define FAILURE_PENALTY_NS (5 * NS_PER_S)
 #define RTT_FLOOR_NS 1e6
 

@@ -9,7 +9,7 @@ struct cluster;
 struct lease_outcome;
 
 /*
- * One address at run time. Peak EWMA of traffic.md's LB-1: a sample above the decayed value
+ * One address at run time. Peak EWMA: a sample above the decayed value
  * replaces it, one below moves it by 1 - exp(-elapsed / decay).
  */
 struct endpoint {
@@ -47,7 +47,7 @@ bool endpoint_is_mesh(const struct endpoint *endpoint);
 /* Decayed to now, at least 1 ms. */
 double endpoint_rtt_ns(const struct endpoint *endpoint, int64_t now_ns);
 void endpoint_sample(struct endpoint *endpoint, int64_t sample_ns, int64_t now_ns);
-/* Counts and samples an attempt (LB-2: a failure counts as 5 s at least). */
+/* Counts and samples an attempt (a failure counts as 5 s at least). */
 void endpoint_record(struct endpoint *endpoint, const struct lease_outcome *outcome,
                      int64_t now_ns);
 /* A connection to it could not be made. */

@@ -14,7 +14,7 @@
  *             ├─ dialling  on their way
  *             └─ waiting   leases for whom those are; a dial carries `streams` of them (HTTP/1: 1)
  *
- * HTTP/2 (CN-1): the one with the fewest streams among those with room; a tie goes to the oldest;
+ * HTTP/2: the one with the fewest streams among those with room; a tie goes to the oldest;
  * none: another one is dialled, up to http2_per_endpoint.
  */
 struct lane {

@@ -5,14 +5,14 @@
 #include "control/object/manifest.h"
 
 /* Any bytes as a file of manifests; what they hold is compiled, and half of it taken away again. */
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct world_options options = {"cluster.local", "remora-system", "cluster.local"};
     struct problems problems;
     struct manifest manifest;
     struct world *world = world_create(&options);
     problems_init(&problems, SPAN("fuzz.yaml"));
-    manifest_parse(span_make(data, size), &problems, &manifest);
+    manifest_parse(span_make(bytes, size), &problems, &manifest);
     for (size_t i = 0; i < manifest.count; i++) {
         world_put(world, manifest.objects[i]);
     }
