@@ -108,7 +108,7 @@ static void add_attempt(struct http_head *head, const struct forward_facts *fact
     }
 }
 
-/* The gRPC deadline that the next hop sees is never later than ours . */
+/* The gRPC deadline that the next hop sees is never later than ours. */
 static void shorten_grpc_timeout(struct http_head *head, const struct forward_facts *facts,
                                  struct arena *arena)
 {
