@@ -3,25 +3,33 @@
 #include "lib/base/clock.h"
 #include "lib/stats/exposition.h"
 
-static void write_condition(const struct condition *condition, struct text *into)
+static void write_condition(const struct object *object, const struct condition *condition,
+                            struct text *into)
 {
+    char field[CONDITION_FIELD_BYTES];
     text_printf(into, "{\"type\": \"%s\", \"status\": %s, \"reason\": ",
                 condition_type_name(condition->type), condition->holds ? "true" : "false");
     text_add_json(into, span_of(condition->reason));
     if (condition->part != CONDITION_OF_OBJECT) {
         text_printf(into, ", \"part\": %d", condition->part);
     }
+    struct span where = condition_field((enum kind)object->kind, condition, field);
+    if (where.length > 0) {
+        text_add_text(into, ", \"field\": ");
+        text_add_json(into, where);
+    }
     text_add_text(into, ", \"message\": ");
     text_add_json(into, span_of(condition->message));
     text_printf(into, ", \"since\": %lld}", (long long)condition->since_s);
 }
 
-static void write_conditions(const struct conditions *conditions, struct text *into)
+static void write_conditions(const struct object *object, const struct conditions *conditions,
+                             struct text *into)
 {
     text_add_text(into, ", \"conditions\": [");
     for (uint32_t i = 0; conditions != NULL && i < conditions->count; i++) {
         text_add_text(into, i > 0 ? ", " : "");
-        write_condition(&conditions->items[i], into);
+        write_condition(object, &conditions->items[i], into);
     }
     text_add_text(into, "]");
 }
@@ -43,7 +51,7 @@ static void write_object(const struct world_object *row, struct text *into)
         text_add_json(into, object->not_in_force[i]);
     }
     text_add_text(into, "]");
-    write_conditions(row->conditions, into);
+    write_conditions(object, row->conditions, into);
     text_add_byte(into, '}');
 }
 

@@ -2,23 +2,30 @@
 #include "control/cli/table.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* ---- Objects --------------------------------------------------------------------------------- */
 
-/* The condition that matters: the first that does not hold, else the last. */
+/* The condition that matters: the first that does not hold, else the last. "Programmed" says only
+ * what follows when another does not hold. */
 static const json_t *telling_condition(const json_t *object)
 {
     const json_t *found = NULL;
+    const json_t *follows = NULL;
     size_t at;
     json_t *condition;
     json_array_foreach(json_object_get(object, "conditions"), at, condition)
     {
         found = condition;
-        if (!member_true(condition, "status")) {
-            break;
+        if (member_true(condition, "status")) {
+            continue;
         }
+        if (strcmp(member_text(condition, "type"), "Programmed") != 0) {
+            return condition;
+        }
+        follows = condition;
     }
-    return found;
+    return follows != NULL ? follows : found;
 }
 
 static bool object_is_good(const json_t *object)
@@ -32,8 +39,10 @@ static void add_object(struct table *table, const json_t *object)
     const json_t *condition = telling_condition(object);
     const char *state = "ok";
     const char *words = "";
+    const char *field = "";
     if (!object_is_good(object)) {
         state = member_text(condition, "reason");
+        field = member_text(condition, "field");
         words = member_text(condition, "message");
     } else if (!member_true(object, "inForce")) {
         state = "NotInForce";
@@ -48,7 +57,7 @@ static void add_object(struct table *table, const json_t *object)
     table_add(table, "%s", state);
     table_add(table, "%s:%lld", member_text(object, "file"),
               (long long)member_number(object, "line"));
-    table_add(table, "%s", words);
+    table_add(table, "%s%s%s", field, field[0] != '\0' ? ": " : "", words);
 }
 
 static void print_objects(const json_t *page)

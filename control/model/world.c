@@ -161,15 +161,7 @@ void entry_judge_programmed(struct entry *entry)
 /* Parts are judged by their parents and targets; what has none is accepted by being good. */
 static bool is_judged_by_parts(const struct object *object)
 {
-    switch (object->kind) {
-    case KIND_HTTP_ROUTE:
-    case KIND_GRPC_ROUTE:
-    case KIND_TCP_ROUTE:
-    case KIND_TLS_ROUTE:
-        return true;
-    default:
-        return policy_targets(object) != NULL;
-    }
+    return kind_is_route((enum kind)object->kind) || policy_targets(object) != NULL;
 }
 
 static struct entry *entry_get(struct world *world, const struct object *object)
@@ -248,6 +240,25 @@ bool world_object(const struct world *world, struct span key, struct world_objec
     }
     *ret_object = (struct world_object){entry->object, &entry->conditions};
     return true;
+}
+
+void world_tell_news(struct world *world, world_tell_fn *tell, void *owner)
+{
+    struct span key;
+    void *value;
+    size_t at = 0;
+    while (map_next(&world->entries, &at, &key, &value)) {
+        struct entry *entry = value;
+        struct conditions *conditions = &entry->conditions;
+        for (uint32_t i = 0; conditions->has_news && i < conditions->count; i++) {
+            struct condition *condition = &conditions->items[i];
+            if (condition->is_news) {
+                condition->is_news = false;
+                tell(owner, entry->object, condition);
+            }
+        }
+        conditions->has_news = false;
+    }
 }
 
 struct world_counts world_count(const struct world *world)

@@ -103,6 +103,11 @@ struct world_object {
 bool world_next_object(const struct world *world, size_t *at, struct world_object *ret_object);
 bool world_object(const struct world *world, struct span key, struct world_object *ret_object);
 
+/* Calls with every condition that came or changed since the last time; all of that is borrowed. */
+typedef void world_tell_fn(void *owner, const struct object *object,
+                           const struct condition *condition);
+void world_tell_news(struct world *world, world_tell_fn *tell, void *owner);
+
 struct world_counts {
     size_t objects, services, workloads, resources, resource_bytes;
 };

@@ -4,6 +4,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* metav1.Condition allows 32768; nobody reads more than this. */
@@ -75,7 +76,18 @@ bool conditions_set(struct conditions *conditions, int part, enum condition_type
     condition->holds = holds;
     condition->reason = reason;
     condition->since_s = flipped ? clock_wall_ns() / NS_PER_S : condition->since_s;
+    condition->is_news = conditions->has_news = true;
     return true;
+}
+
+struct span condition_field(enum kind kind, const struct condition *condition, char *into)
+{
+    if (condition->part == CONDITION_OF_OBJECT || condition->type != CONDITION_ACCEPTED) {
+        return SPAN_EMPTY;
+    }
+    int length = snprintf(into, CONDITION_FIELD_BYTES, "spec.%s[%d]",
+                          kind_is_route(kind) ? "parentRefs" : "targetRefs", condition->part);
+    return span_make(into, (size_t)length);
 }
 
 const char *condition_type_name(uint8_t type)

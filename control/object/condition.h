@@ -1,7 +1,7 @@
 #ifndef REMORA_CONTROL_OBJECT_CONDITION_H
 #define REMORA_CONTROL_OBJECT_CONDITION_H
 
-#include "lib/base/span.h"
+#include "control/object/kind.h"
 
 /*
  * What became of an object, as Kubernetes tells it: a type, true or false, one word of reason and a
@@ -25,11 +25,13 @@ struct condition {
     const char *reason; /* static: "Accepted", "NoMatchingParent" ... */
     char *message;
     int64_t since_s; /* wall clock of the last change of `holds` */
+    bool is_news;    /* set by conditions_set; whoever tells people of it takes it back */
 };
 
 struct conditions {
     struct condition *items;
     uint32_t count, capacity;
+    bool has_news;
 };
 
 void conditions_done(struct conditions *conditions);
@@ -41,6 +43,11 @@ bool conditions_set(struct conditions *conditions, int part, enum condition_type
 /* NULL when it was never set. */
 const struct condition *conditions_get(const struct conditions *conditions, int part,
                                        enum condition_type type);
+/* Where in an object of this kind the condition's cause stands: "spec.parentRefs[0]" of a route,
+ * "spec.targetRefs[0]" of a policy. Empty when that is the whole object, or when the message says
+ * it. into: CONDITION_FIELD_BYTES. */
+enum { CONDITION_FIELD_BYTES = 32 };
+struct span condition_field(enum kind kind, const struct condition *condition, char *into);
 /* "Accepted", "ResolvedRefs", "Programmed". */
 const char *condition_type_name(uint8_t type);
 

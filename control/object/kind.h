@@ -37,6 +37,13 @@ struct kind_facts {
 /* Never NULL; kind must be below KINDS. */
 const struct kind_facts *kind_facts(enum kind kind);
 
+/* A route of the Gateway API: it names parents; other kinds name targets. */
+static inline bool kind_is_route(enum kind kind)
+{
+    return kind == KIND_HTTP_ROUTE || kind == KIND_GRPC_ROUTE || kind == KIND_TCP_ROUTE ||
+           kind == KIND_TLS_ROUTE;
+}
+
 enum kind_match { KIND_FOUND, KIND_FOREIGN, KIND_UNKNOWN_VERSION, KIND_UNKNOWN };
 /*
  * By apiVersion and kind of a manifest. KIND_FOREIGN: of a group that is not Remora's business, or

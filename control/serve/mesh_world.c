@@ -56,13 +56,6 @@ static const struct supply_ops supply_ops = {
 static void on_object(void *owner, struct object *object)
 {
     struct mesh_world *mesh = owner;
-    char title[OBJECT_TITLE_BYTES];
-    struct text fields = {0};
-    if (object_not_in_force(object, &fields)) {
-        LOG_WARN("manifests", "not in force yet", LOG_SPAN("object", object_title(object, title)),
-                 LOG_SPAN("fields", text_span(&fields)));
-    }
-    text_done(&fields);
     world_put(mesh->world, object);
 }
 
@@ -128,6 +121,30 @@ struct source_listener mesh_world_listener(struct mesh_world *mesh)
 
 /* ---- Compiling ------------------------------------------------------------------------------- */
 
+/* What is well formed and nevertheless has no effect, or not all of it: a target that is missing,
+ * another object that was there first, a field that nothing acts on yet. */
+static void log_refusal(void *owner, const struct object *object, const struct condition *condition)
+{
+    char title[OBJECT_TITLE_BYTES];
+    char field[CONDITION_FIELD_BYTES];
+    bool follows = condition->type == CONDITION_PROGRAMMED &&
+                   strcmp(condition->reason, "NotAccepted") == 0; /* from what is told anyway */
+    if (condition->holds || follows) {
+        return;
+    }
+    struct text line = {0};
+    if (object->file.length > 0) {
+        text_printf(&line, "%.*s:%u: ", SPAN_ARG(object->file), object->line);
+    }
+    text_add(&line, object_title(object, title));
+    struct span where = condition_field((enum kind)object->kind, condition, field);
+    text_printf(&line, ": %.*s%s%s", SPAN_ARG(where), where.length > 0 ? ": " : "",
+                condition->message);
+    LOG_WARN("manifests", "not in force", LOG_SPAN("problem", text_span(&line)),
+             LOG_TEXT("reason", condition->reason));
+    text_done(&line);
+}
+
 static void count(struct mesh_world *mesh)
 {
     struct world_counts counts = world_count(mesh->world);
@@ -154,6 +171,7 @@ unsigned mesh_world_take_over(struct mesh_world *mesh)
     control_stats_time(mesh->stats, CONTROL_STAT_COMPILE, clock_now_ns() - begin_ns);
     control_stats_add(mesh->stats, CONTROL_STAT_COMPILED, changes->services_compiled);
     count(mesh);
+    world_tell_news(mesh->world, log_refusal, mesh);
     mesh->compiled |= mesh->synced;
     return types;
 }

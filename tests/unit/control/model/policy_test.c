@@ -113,6 +113,45 @@ static void of_two_policies_on_one_target_the_older_holds(void **state)
     small_world_close(&w);
 }
 
+/* "field reason", one a line, of what does not hold. */
+static void note_refusal(void *owner, const struct object *object,
+                         const struct condition *condition)
+{
+    char field[CONDITION_FIELD_BYTES];
+    struct span where = condition_field((enum kind)object->kind, condition, field);
+    if (!condition->holds) {
+        text_printf(owner, "%.*s %.*s %s\n", SPAN_ARG(object->meta.name), SPAN_ARG(where),
+                    condition->reason);
+    }
+}
+
+static void what_became_of_an_object_is_told_once_and_again_when_it_changes(void **state)
+{
+    struct small_world w;
+    struct text told = {0};
+    small_world_open(&w);
+    small_world_apply(&w, shop);
+    world_tell_news(w.world, note_refusal, &told);
+    assert_int_equal(told.length, 0);
+    small_world_apply(&w, TRAFFIC("p", "", "targetRefs: [{kind: Service, name: late}]"));
+    world_tell_news(w.world, note_refusal, &told);
+    assert_string_equal(told.bytes, "p  NotAccepted\np spec.targetRefs[0] TargetNotFound\n");
+    text_clear(&told);
+    /* Other edits, and the same judgement again, are no news. */
+    small_world_apply(&w, TRAFFIC("q", "", ON_API));
+    world_tell_news(w.world, note_refusal, &told);
+    assert_int_equal(told.length, 0);
+    small_world_apply(&w, "apiVersion: v1\nkind: Service\nmetadata: {name: late, namespace: shop}\n"
+                          "spec: {ports: [{port: 1}]}\n");
+    world_tell_news(w.world, note_refusal, &told);
+    assert_int_equal(told.length, 0);
+    small_world_remove(&w, "Service/shop/late");
+    world_tell_news(w.world, note_refusal, &told);
+    assert_string_equal(told.bytes, "p  NotAccepted\np spec.targetRefs[0] TargetNotFound\n");
+    text_done(&told);
+    small_world_close(&w);
+}
+
 static void a_policy_says_for_each_target_whether_it_holds(void **state)
 {
     static const struct {
@@ -346,6 +385,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(every_knob_in_force_reaches_the_cluster),
         cmocka_unit_test(narrower_policies_lie_over_wider_ones_field_by_field),
         cmocka_unit_test(of_two_policies_on_one_target_the_older_holds),
+        cmocka_unit_test(what_became_of_an_object_is_told_once_and_again_when_it_changes),
         cmocka_unit_test(a_policy_says_for_each_target_whether_it_holds),
         cmocka_unit_test(a_target_that_comes_and_goes_is_told),
         cmocka_unit_test(knobs_that_nothing_acts_on_are_named_one_by_one),
