@@ -17,7 +17,8 @@ enum {
     FIRST_BLOCK_BYTES = 4096 - 16,
     NEXT_BLOCK_BYTES = 16384 - 16,
     KEEP_FIRST_BLOCKS = 256, /* 1 MiB per thread */
-    KEEP_NEXT_BLOCKS = 64,   /* 1 MiB per thread */
+    /* 256 KiB per thread; not more, as a worker may be the last to let go of a configuration. */
+    KEEP_NEXT_BLOCKS = 16,
     ALIGNMENT = 16,
 /* Bytes nobody owns behind each allocation, so that writing beyond one is found. */
 #ifdef REMORA_POISON
@@ -123,6 +124,12 @@ void *arena_alloc(struct arena *arena, size_t bytes)
     }
     unpoison(memory, bytes);
     return memory;
+}
+
+void arena_release_spare(void)
+{
+    free_list_trim(&first_blocks, 0);
+    free_list_trim(&next_blocks, 0);
 }
 
 void *arena_zalloc(struct arena *arena, size_t bytes)

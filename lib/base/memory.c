@@ -3,6 +3,7 @@
 #include "lib/base/check.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -124,6 +125,11 @@ void mem_grow(void *array_pointer, size_t *capacity, size_t wanted, size_t item_
     array = mem_realloc(array, bytes);
     memcpy(array_pointer, &array, sizeof(array));
     *capacity = grown;
+}
+
+void mem_trim(void)
+{
+    malloc_trim(0);
 }
 
 uint64_t mem_allocations(void)

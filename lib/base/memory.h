@@ -27,6 +27,13 @@ char *mem_text(const char *from, size_t length);
 /* Grows *array (of items of item_bytes) so that it holds at least wanted items; doubles. */
 void mem_grow(void *array_pointer, size_t *capacity, size_t wanted, size_t item_bytes);
 
+/*
+ * Gives free pages back to the system: for after work that took much more memory than it left in
+ * use, because malloc alone keeps them. It takes the locks of all threads' heaps, one after the
+ * other, and a thread that allocates meanwhile waits (ms): off the path of requests, and rarely.
+ */
+void mem_trim(void);
+
 /* How often this thread has allocated; 0 unless built with REMORA_COUNT_ALLOCATIONS. */
 uint64_t mem_allocations(void);
 
