@@ -26,8 +26,14 @@ struct book_entry {
     const struct xds_endpoint *workload;
 };
 
-struct book_slot {
-    struct address address; /* family 0 = free */
+/* entry: index + 1; 0 = free. */
+struct book_slot4 {
+    uint8_t ip[4];
+    uint32_t entry;
+};
+
+struct book_slot6 {
+    uint8_t ip[16];
     uint32_t entry;
 };
 
@@ -39,8 +45,10 @@ struct phone_book {
     size_t named_count; /* without workloads */
     struct book_port *ports;
     size_t port_count;
-    struct book_slot *slots; /* open addressing by IP */
-    size_t slot_mask;
+    struct book_slot4 *slots4; /* open addressing by IP; most meshes have no other */
+    size_t mask4;
+    struct book_slot6 *slots6;
+    size_t mask6;
     struct map hosts; /* EXTERNAL host or "*.suffix", lower case -> book_entry */
     size_t *locals;   /* indexes of ports with a local port, as entry << 16 | port */
     size_t local_count;
@@ -87,16 +95,42 @@ static bool lower_host(struct span host, char *into, struct span *ret)
     return true;
 }
 
-static struct book_slot *slot_for(const struct phone_book *book, const struct address *address)
+static size_t hash_of(const struct address *address)
 {
     struct address ip = *address;
     ip.port = 0;
-    size_t at = (size_t)address_hash(&ip) & book->slot_mask;
-    while (book->slots[at].address.family != 0 &&
-           !address_equal_ip(&book->slots[at].address, &ip)) {
-        at = (at + 1) & book->slot_mask;
+    return (size_t)address_hash(&ip);
+}
+
+/* The place of the address's entry: that of a free slot, which with claim becomes the address's,
+ * when it has none. */
+static uint32_t *entry4_of(const struct phone_book *book, const struct address *address, bool claim)
+{
+    struct book_slot4 *slot = &book->slots4[hash_of(address) & book->mask4];
+    while (slot->entry != 0 && memcmp(slot->ip, address->bytes, sizeof(slot->ip)) != 0) {
+        slot = slot == &book->slots4[book->mask4] ? book->slots4 : slot + 1;
     }
-    return &book->slots[at];
+    if (claim && slot->entry == 0) {
+        memcpy(slot->ip, address->bytes, sizeof(slot->ip));
+    }
+    return &slot->entry;
+}
+
+static uint32_t *entry6_of(const struct phone_book *book, const struct address *address, bool claim)
+{
+    struct book_slot6 *slot = &book->slots6[hash_of(address) & book->mask6];
+    while (slot->entry != 0 && memcmp(slot->ip, address->bytes, sizeof(slot->ip)) != 0) {
+        slot = slot == &book->slots6[book->mask6] ? book->slots6 : slot + 1;
+    }
+    if (claim && slot->entry == 0) {
+        memcpy(slot->ip, address->bytes, sizeof(slot->ip));
+    }
+    return &slot->entry;
+}
+
+static uint32_t *entry_of(const struct phone_book *book, const struct address *address, bool claim)
+{
+    return address->family == 6 ? entry6_of(book, address, claim) : entry4_of(book, address, claim);
 }
 
 static size_t add_addresses(struct phone_book *book, const struct xds_phone_entry *from,
@@ -104,14 +138,12 @@ static size_t add_addresses(struct phone_book *book, const struct xds_phone_entr
 {
     size_t conflicts = 0;
     for (uint32_t i = 0; i < from->address_count; i++) {
-        struct book_slot *slot = slot_for(book, &from->addresses[i]);
-        if (slot->address.family != 0) {
+        uint32_t *entry = entry_of(book, &from->addresses[i], true);
+        if (*entry != 0) {
             conflicts++;
             continue;
         }
-        slot->address = from->addresses[i];
-        slot->address.port = 0;
-        slot->entry = index;
+        *entry = index + 1;
     }
     return conflicts;
 }
@@ -195,11 +227,16 @@ struct phone_book *phone_book_create(const struct xds_phone_entry *const *entrie
                                      size_t *ret_conflicts)
 {
     struct phone_book *book = NEW(struct phone_book);
-    size_t addresses = 0;
+    size_t addresses4 = 0;
+    size_t addresses6 = 0;
     size_t ports = 0;
     size_t locals = 0;
     for (size_t i = 0; i < count; i++) {
-        addresses += entries[i]->address_count;
+        for (uint32_t a = 0; a < entries[i]->address_count; a++) {
+            bool is6 = entries[i]->addresses[a].family == 6;
+            addresses6 += is6;
+            addresses4 += !is6;
+        }
         ports += entries[i]->port_count;
         for (uint32_t p = 0; p < entries[i]->port_count; p++) {
             locals += entries[i]->ports[p].local_port != 0;
@@ -211,8 +248,10 @@ struct phone_book *phone_book_create(const struct xds_phone_entry *const *entrie
     book->entries = mem_array(count + 1, sizeof(struct book_entry));
     book->ports = mem_array(ports + 1, sizeof(struct book_port));
     book->locals = mem_array(locals + 1, sizeof(size_t));
-    book->slot_mask = table_size(addresses) - 1;
-    book->slots = mem_array(book->slot_mask + 1, sizeof(struct book_slot));
+    book->mask4 = table_size(addresses4) - 1;
+    book->slots4 = mem_array(book->mask4 + 1, sizeof(struct book_slot4));
+    book->mask6 = table_size(addresses6) - 1;
+    book->slots6 = mem_array(book->mask6 + 1, sizeof(struct book_slot6));
     const struct xds_phone_entry **sorted = mem_array(count + 1, sizeof(*sorted));
     if (count > 0) {
         memcpy(sorted, entries, count * sizeof(*sorted));
@@ -242,7 +281,8 @@ void phone_book_unref(struct phone_book *book)
     mem_free(book->entries);
     mem_free(book->ports);
     mem_free(book->locals);
-    mem_free(book->slots);
+    mem_free(book->slots4);
+    mem_free(book->slots6);
     arena_done(&book->arena);
     mem_free(book);
 }
@@ -308,11 +348,11 @@ static bool find_workload_port(const struct phone_book *book, const struct book_
 bool phone_book_find(const struct phone_book *book, const struct address *to, struct arena *arena,
                      struct phone_number *ret_number)
 {
-    const struct book_slot *slot = slot_for(book, to);
-    if (slot->address.family == 0) {
+    uint32_t found = *entry_of(book, to, false);
+    if (to->family == 0 || found == 0) {
         return false;
     }
-    const struct book_entry *entry = &book->entries[slot->entry];
+    const struct book_entry *entry = &book->entries[found - 1];
     if (entry->kind == XDS_PHONE_WORKLOAD) {
         return find_workload_port(book, entry, to, arena, ret_number);
     }
@@ -321,7 +361,7 @@ bool phone_book_find(const struct phone_book *book, const struct address *to, st
 
 bool phone_book_has_ip(const struct phone_book *book, const struct address *to)
 {
-    return slot_for(book, to)->address.family != 0;
+    return to->family != 0 && *entry_of(book, to, false) != 0;
 }
 
 bool phone_book_find_host(const struct phone_book *book, struct span host, uint16_t port,
