@@ -4,7 +4,17 @@
 #include "lib/base/memory.h"
 #include "lib/base/text.h"
 
-enum { IDLE_CHECK_MS = 60000 };
+enum {
+    IDLE_CHECK_MS = 60000,
+    /*
+     * A book of so many entries leaves megabytes behind when it is made: what it was decoded from,
+     * and the one before it, which workers let go of a moment later. They are given back when no
+     * book has been made for so long: not while changes follow each other, as giving back stops
+     * threads that allocate, and the next book would take the same memory again.
+     */
+    TIDY_ENTRIES = 1000,
+    TIDY_QUIET_MS = 2000,
+};
 
 /* ---- What follows from what ------------------------------------------------------------------ */
 
@@ -38,14 +48,15 @@ static void want_following(struct apply *apply, const struct held *held)
 {
     switch (held->type) {
     case XDS_LISTENER:
-        want(apply, XDS_ROUTE, held->listener->route_name);
-        want_clusters(apply, held->listener->tcp_clusters, held->listener->tcp_cluster_count);
+        want(apply, XDS_ROUTE, held->made->listener->route_name);
+        want_clusters(apply, held->made->listener->tcp_clusters,
+                      held->made->listener->tcp_cluster_count);
         break;
     case XDS_ROUTE:
-        want_of_route(apply, held->routes);
+        want_of_route(apply, held->made->routes);
         break;
     case XDS_CLUSTER:
-        if (held->cluster->type == XDS_CLUSTER_EDS) {
+        if (held->made->cluster->type == XDS_CLUSTER_EDS) {
             want(apply, XDS_ENDPOINTS, held_endpoints_name(held));
         }
         break;
@@ -106,11 +117,26 @@ static void build_absent(struct apply *apply, struct parts *parts)
     }
 }
 
+static void on_tidy(struct timer *timer)
+{
+    arena_release_spare();
+    mem_trim();
+}
+
+static void build_phone_book(struct apply *apply)
+{
+    const struct phone_book *before = apply->phone_book;
+    held_phone_book(apply);
+    if (apply->phone_book != before && phone_book_size(apply->phone_book) >= TIDY_ENTRIES) {
+        timer_start(&apply->tidy_timer, TIDY_QUIET_MS * NS_PER_MS);
+    }
+}
+
 static void build(struct turn_task *task)
 {
     struct apply *apply = CONTAINER_OF(task, struct apply, build_task);
     struct parts parts = {0};
-    held_phone_book(apply);
+    build_phone_book(apply);
     build_listeners(apply, &parts);
     build_clusters(apply, &parts);
     build_absent(apply, &parts);
@@ -151,7 +177,7 @@ static bool on_resource(void *owner, enum xds_type type, struct span name, struc
     void *was_absent = map_remove(&apply->absent, name);
     (void)was_absent;
     if (type == XDS_SECRET) {
-        apply->events->on_roots(apply->owner, held->roots_pem);
+        apply->events->on_roots(apply->owner, held->made->roots_pem);
     }
     want_following(apply, held);
     apply->events->on_dirty(apply->owner);
@@ -261,8 +287,8 @@ void apply_connect(struct apply *apply, struct grpc_channel *channel,
 static bool was_used(struct apply *apply, struct span name)
 {
     const struct held *held = map_get(&apply->held[XDS_LISTENER], name);
-    return held != NULL && held->listener_part != NULL &&
-           atomic_exchange_explicit(&held->listener_part->used, false, memory_order_relaxed);
+    return held != NULL && held->made->listener_part != NULL &&
+           atomic_exchange_explicit(&held->made->listener_part->used, false, memory_order_relaxed);
 }
 
 /* Drops what nobody has asked for in a long time: its answer in the phone book, or its listener. */
@@ -307,6 +333,7 @@ struct apply *apply_create(struct loop *loop, const struct apply_events *events,
     apply->build_task.run = build;
     timer_init(&apply->idle_timer, loop, on_idle_check);
     timer_start(&apply->idle_timer, IDLE_CHECK_MS * NS_PER_MS);
+    timer_init(&apply->tidy_timer, loop, on_tidy);
     return apply;
 }
 
@@ -317,6 +344,7 @@ void apply_destroy(struct apply *apply)
     }
     xds_client_destroy(apply->client);
     timer_stop(&apply->idle_timer);
+    timer_stop(&apply->tidy_timer);
     turn_task_cancel(&apply->build_task);
     held_done(apply);
     struct span name;
@@ -351,7 +379,7 @@ bool apply_restore(struct apply *apply, enum xds_type type, struct span name, st
         return false;
     }
     if (type == XDS_SECRET) {
-        apply->events->on_roots(apply->owner, held->roots_pem);
+        apply->events->on_roots(apply->owner, held->made->roots_pem);
     }
     if (type == XDS_LISTENER) {
         apply_ask(apply, name);

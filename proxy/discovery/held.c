@@ -23,15 +23,16 @@ struct span held_bytes(const struct held *held)
 
 struct span held_endpoints_name(const struct held *cluster)
 {
-    return cluster->cluster->endpoints_name.length > 0 ? cluster->cluster->endpoints_name
-                                                       : cluster->cluster->name;
+    const struct xds_cluster *facts = cluster->made->cluster;
+    return facts->endpoints_name.length > 0 ? facts->endpoints_name : facts->name;
 }
 
 static struct held *held_create(enum xds_type type, struct span name, struct span version,
                                 struct span bytes)
 {
     size_t length = name.length + version.length + bytes.length;
-    struct held *held = mem_zalloc(sizeof(*held) + length);
+    struct held *held = mem_alloc(offsetof(struct held, text) + length);
+    held->made = type == XDS_PHONE ? NULL : NEW(struct held_made);
     held->type = (uint8_t)type;
     held->name_bytes = (uint32_t)name.length;
     held->version_bytes = (uint32_t)version.length;
@@ -40,7 +41,6 @@ static struct held *held_create(enum xds_type type, struct span name, struct spa
     memcpy(held->text + name.length, version.length > 0 ? version.at : "", version.length);
     memcpy(held->text + name.length + version.length, bytes.length > 0 ? bytes.at : "",
            bytes.length);
-    arena_init(&held->arena);
     return held;
 }
 
@@ -49,12 +49,16 @@ static void held_destroy(struct held *held)
     if (held == NULL) {
         return;
     }
-    if (held->type == XDS_ROUTE) {
-        route_config_unref(held->routes);
+    struct held_made *made = held->made;
+    if (made != NULL) {
+        if (held->type == XDS_ROUTE) {
+            route_config_unref(made->routes);
+        }
+        listener_config_unref(made->listener_part);
+        cluster_config_unref(made->cluster_part);
+        arena_done(&made->arena);
+        mem_free(made);
     }
-    listener_config_unref(held->listener_part);
-    cluster_config_unref(held->cluster_part);
-    arena_done(&held->arena);
     mem_free(held);
 }
 
@@ -72,12 +76,13 @@ static bool name_fits(struct span inside, struct held *held, struct xds_error *r
 
 static bool decode_listener(struct held *held, struct xds_error *ret_error)
 {
-    held->listener = ARENA_NEW(&held->arena, struct xds_listener);
-    if (!xds_listener_decode(held_bytes(held), &held->arena, held->listener, ret_error) ||
-        !name_fits(held->listener->name, held, ret_error)) {
+    held->made->listener = ARENA_NEW(&held->made->arena, struct xds_listener);
+    if (!xds_listener_decode(held_bytes(held), &held->made->arena, held->made->listener,
+                             ret_error) ||
+        !name_fits(held->made->listener->name, held, ret_error)) {
         return false;
     }
-    struct listener_config *trial = listener_config_create(held->listener, NULL, ret_error);
+    struct listener_config *trial = listener_config_create(held->made->listener, NULL, ret_error);
     listener_config_unref(trial);
     return trial != NULL;
 }
@@ -88,38 +93,39 @@ static bool decode_route(struct held *held, struct xds_error *ret_error)
     struct xds_route_config facts = {0};
     if (xds_route_config_decode(held_bytes(held), &scratch, &facts, ret_error) &&
         name_fits(facts.name, held, ret_error)) {
-        held->routes = route_config_create(&facts, ret_error);
+        held->made->routes = route_config_create(&facts, ret_error);
     }
     arena_done(&scratch);
-    return held->routes != NULL;
+    return held->made->routes != NULL;
 }
 
 static bool decode_cluster(struct held *held, struct xds_error *ret_error)
 {
-    held->cluster = ARENA_NEW(&held->arena, struct xds_cluster);
-    if (!xds_cluster_decode(held_bytes(held), &held->arena, held->cluster, ret_error) ||
-        !name_fits(held->cluster->name, held, ret_error)) {
+    held->made->cluster = ARENA_NEW(&held->made->arena, struct xds_cluster);
+    if (!xds_cluster_decode(held_bytes(held), &held->made->arena, held->made->cluster, ret_error) ||
+        !name_fits(held->made->cluster->name, held, ret_error)) {
         return false;
     }
-    struct cluster_config *trial = cluster_config_create(held->cluster, NULL, ret_error);
+    struct cluster_config *trial = cluster_config_create(held->made->cluster, NULL, ret_error);
     cluster_config_unref(trial);
     return trial != NULL;
 }
 
 static bool decode_endpoints(struct held *held, struct xds_error *ret_error)
 {
-    held->endpoints = ARENA_NEW(&held->arena, struct xds_endpoints);
-    return xds_endpoints_decode(held_bytes(held), &held->arena, held->endpoints, ret_error) &&
-           name_fits(held->endpoints->cluster, held, ret_error);
+    held->made->endpoints = ARENA_NEW(&held->made->arena, struct xds_endpoints);
+    return xds_endpoints_decode(held_bytes(held), &held->made->arena, held->made->endpoints,
+                                ret_error) &&
+           name_fits(held->made->endpoints->cluster, held, ret_error);
 }
 
 static bool decode_secret(struct held *held, struct xds_error *ret_error)
 {
     struct xds_secret secret = {0};
-    if (!xds_secret_decode(held_bytes(held), &held->arena, &secret, ret_error)) {
+    if (!xds_secret_decode(held_bytes(held), &held->made->arena, &secret, ret_error)) {
         return false;
     }
-    held->roots_pem = secret.roots_pem;
+    held->made->roots_pem = secret.roots_pem;
     return true;
 }
 
@@ -182,7 +188,9 @@ const struct held *held_put(struct apply *apply, enum xds_type type, struct span
         held_destroy(held);
         return NULL;
     }
-    held->serial = ++apply->serial;
+    if (held->made != NULL) {
+        held->made->serial = ++apply->serial;
+    }
     apply->phone_changed |= type == XDS_PHONE;
     held_destroy(map_remove(&apply->held[type], name));
     map_put(&apply->held[type], held_name(held), held);
@@ -199,32 +207,35 @@ void held_remove(struct apply *apply, enum xds_type type, struct span name)
 
 struct listener_config *held_listener(struct apply *apply, struct held *listener)
 {
-    struct held *route = map_get(&apply->held[XDS_ROUTE], listener->listener->route_name);
-    struct route_config *routes = route != NULL ? route->routes : NULL;
-    if (listener->listener_part == NULL || listener->made_with_routes != routes) {
+    struct held_made *made = listener->made;
+    struct held *route = map_get(&apply->held[XDS_ROUTE], made->listener->route_name);
+    struct route_config *routes = route != NULL ? route->made->routes : NULL;
+    if (made->listener_part == NULL || made->made_with_routes != routes) {
         struct xds_error error = {{0}};
-        listener_config_unref(listener->listener_part);
-        listener->listener_part = listener_config_create(listener->listener, routes, &error);
-        listener->made_with_routes = routes;
+        listener_config_unref(made->listener_part);
+        made->listener_part = listener_config_create(made->listener, routes, &error);
+        made->made_with_routes = routes;
     }
-    return listener->listener_part;
+    return made->listener_part;
 }
 
 struct cluster_config *held_cluster(struct apply *apply, struct held *cluster)
 {
-    struct held *endpoints = NULL;
-    if (cluster->cluster->type == XDS_CLUSTER_EDS) {
-        endpoints = map_get(&apply->held[XDS_ENDPOINTS], held_endpoints_name(cluster));
+    struct held_made *made = cluster->made;
+    struct held_made *endpoints = NULL;
+    if (made->cluster->type == XDS_CLUSTER_EDS) {
+        struct held *held = map_get(&apply->held[XDS_ENDPOINTS], held_endpoints_name(cluster));
+        endpoints = held != NULL ? held->made : NULL;
     }
     uint64_t serial = endpoints != NULL ? endpoints->serial : 0;
-    if (cluster->cluster_part == NULL || cluster->made_with_serial != serial) {
+    if (made->cluster_part == NULL || made->made_with_serial != serial) {
         struct xds_error error = {{0}};
-        cluster_config_unref(cluster->cluster_part);
-        cluster->cluster_part = cluster_config_create(
-            cluster->cluster, endpoints != NULL ? endpoints->endpoints : NULL, &error);
-        cluster->made_with_serial = serial;
+        cluster_config_unref(made->cluster_part);
+        made->cluster_part = cluster_config_create(
+            made->cluster, endpoints != NULL ? endpoints->endpoints : NULL, &error);
+        made->made_with_serial = serial;
     }
-    return cluster->cluster_part;
+    return made->cluster_part;
 }
 
 void held_phone_book(struct apply *apply)
@@ -299,17 +310,17 @@ static bool is_used(struct apply *apply, enum xds_type type, const struct held *
         if (type == XDS_ENDPOINTS && span_equal(held_endpoints_name(user), name)) {
             return true;
         }
-        if (type == XDS_ROUTE && span_equal(user->listener->route_name, name)) {
+        if (type == XDS_ROUTE && span_equal(user->made->listener->route_name, name)) {
             return true;
         }
-        if (type == XDS_CLUSTER &&
-            lists_cluster(user->listener->tcp_clusters, user->listener->tcp_cluster_count, name)) {
+        if (type == XDS_CLUSTER && lists_cluster(user->made->listener->tcp_clusters,
+                                                 user->made->listener->tcp_cluster_count, name)) {
             return true;
         }
     }
     at = 0;
     while (type == XDS_CLUSTER && map_next(&apply->held[XDS_ROUTE], &at, &key, &value)) {
-        if (routes_use(((const struct held *)value)->routes, name)) {
+        if (routes_use(((const struct held *)value)->made->routes, name)) {
             return true;
         }
     }

@@ -6,14 +6,8 @@
 #include "lib/base/clock.h"
 #include "proxy/discovery/apply.h"
 
-/*
- * One resource. Name, version and bytes stand behind it in one allocation; what decoding made lives
- * in the arena, except for phone entries, which are decoded when the book is built (10,000 of
- * them).
- */
-struct held {
-    uint8_t type; /* enum xds_type */
-    uint32_t name_bytes, version_bytes, resource_bytes;
+/* What is made of a resource. Phone entries have none: they are decoded when the book is built. */
+struct held_made {
     struct arena arena;
     union {
         struct xds_listener *listener;
@@ -26,10 +20,19 @@ struct held {
     struct listener_config *listener_part;
     const struct route_config *made_with_routes;
     struct cluster_config *cluster_part;
-    const struct held *made_with_endpoints;
     uint64_t made_with_serial;
     uint64_t serial; /* changes with each arrival */
-    char text[];     /* name, version, bytes */
+};
+
+/*
+ * One resource. Name, version and bytes stand behind it in one allocation: there are as many phone
+ * entries as services in the mesh, so each byte here is 10 KB in a large one.
+ */
+struct held {
+    struct held_made *made; /* NULL for phone entries */
+    uint32_t name_bytes, version_bytes, resource_bytes;
+    uint8_t type; /* enum xds_type */
+    char text[];  /* name, version, bytes */
 };
 
 struct apply {
@@ -45,6 +48,7 @@ struct apply {
     struct snapshot *snapshot;
     struct turn_task build_task;
     struct timer idle_timer;
+    struct timer tidy_timer;
     uint64_t serial;
     bool phone_changed;
 };
