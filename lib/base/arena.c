@@ -9,16 +9,16 @@
 #include <string.h>
 
 /*
- * Two sizes are kept per thread: a first block that the head of a usual request fits in, and a
- * larger one for arenas that go on growing (configuration). malloc's own bookkeeping stays inside
- * the page.
+ * Two sizes are kept per thread: small blocks, two of which hold all that a usual request needs,
+ * and larger ones for arenas that go on growing (configuration). malloc's own bookkeeping stays
+ * inside the page.
  */
 enum {
-    FIRST_BLOCK_BYTES = 4096 - 16,
-    NEXT_BLOCK_BYTES = 16384 - 16,
-    KEEP_FIRST_BLOCKS = 256, /* 1 MiB per thread */
-    /* 256 KiB per thread; not more, as a worker may be the last to let go of a configuration. */
-    KEEP_NEXT_BLOCKS = 16,
+    SMALL_BLOCK_BYTES = 4096 - 16,
+    LARGE_BLOCK_BYTES = 16384 - 16,
+    KEEP_SMALL_BLOCKS = 512, /* 2 MiB per thread: 128 requests in flight take no memory */
+    /* 128 KiB per thread; not more, as a worker may be the last to let go of a configuration. */
+    KEEP_LARGE_BLOCKS = 8,
     ALIGNMENT = 16,
 /* Bytes nobody owns behind each allocation, so that writing beyond one is found. */
 #ifdef REMORA_POISON
@@ -34,9 +34,10 @@ struct arena_block {
     _Alignas(ALIGNMENT) char content[];
 };
 
-static _Thread_local struct free_list first_blocks =
-    FREE_LIST(FIRST_BLOCK_BYTES, KEEP_FIRST_BLOCKS);
-static _Thread_local struct free_list next_blocks = FREE_LIST(NEXT_BLOCK_BYTES, KEEP_NEXT_BLOCKS);
+static _Thread_local struct free_list small_blocks =
+    FREE_LIST(SMALL_BLOCK_BYTES, KEEP_SMALL_BLOCKS);
+static _Thread_local struct free_list large_blocks =
+    FREE_LIST(LARGE_BLOCK_BYTES, KEEP_LARGE_BLOCKS);
 
 void arena_init(struct arena *arena)
 {
@@ -47,10 +48,10 @@ static void block_free(struct arena_block *block)
 {
     size_t bytes = block->bytes;
     unpoison(block, bytes);
-    if (bytes == FIRST_BLOCK_BYTES) {
-        free_list_give(&first_blocks, block);
-    } else if (bytes == NEXT_BLOCK_BYTES) {
-        free_list_give(&next_blocks, block);
+    if (bytes == SMALL_BLOCK_BYTES) {
+        free_list_give(&small_blocks, block);
+    } else if (bytes == LARGE_BLOCK_BYTES) {
+        free_list_give(&large_blocks, block);
     } else {
         mem_free(block);
     }
@@ -69,10 +70,10 @@ void arena_done(struct arena *arena)
 static struct arena_block *block_make(size_t bytes)
 {
     struct arena_block *block;
-    if (bytes == FIRST_BLOCK_BYTES) {
-        block = free_list_take(&first_blocks);
-    } else if (bytes == NEXT_BLOCK_BYTES) {
-        block = free_list_take(&next_blocks);
+    if (bytes == SMALL_BLOCK_BYTES) {
+        block = free_list_take(&small_blocks);
+    } else if (bytes == LARGE_BLOCK_BYTES) {
+        block = free_list_take(&large_blocks);
     } else {
         block = mem_alloc(bytes);
     }
@@ -97,8 +98,8 @@ static void *alloc_large(struct arena *arena, size_t bytes)
 
 static void add_block(struct arena *arena)
 {
-    struct arena_block *block =
-        block_make(arena->blocks == NULL ? FIRST_BLOCK_BYTES : NEXT_BLOCK_BYTES);
+    bool is_small = arena->blocks == NULL || arena->blocks->next == NULL;
+    struct arena_block *block = block_make(is_small ? SMALL_BLOCK_BYTES : LARGE_BLOCK_BYTES);
     block->next = arena->blocks;
     arena->blocks = block;
     arena->next = block->content;
@@ -115,7 +116,7 @@ void *arena_alloc(struct arena *arena, size_t bytes)
     if (taken <= (size_t)(arena->end - arena->next)) {
         memory = arena->next;
         arena->next += taken;
-    } else if (taken > FIRST_BLOCK_BYTES - sizeof(struct arena_block)) {
+    } else if (taken > SMALL_BLOCK_BYTES - sizeof(struct arena_block)) {
         memory = alloc_large(arena, taken);
     } else {
         add_block(arena);
@@ -128,8 +129,8 @@ void *arena_alloc(struct arena *arena, size_t bytes)
 
 void arena_release_spare(void)
 {
-    free_list_trim(&first_blocks, 0);
-    free_list_trim(&next_blocks, 0);
+    free_list_trim(&small_blocks, 0);
+    free_list_trim(&large_blocks, 0);
 }
 
 void *arena_zalloc(struct arena *arena, size_t bytes)
