@@ -17,13 +17,14 @@ struct book_port {
     uint8_t protocol;
 };
 
+/* As many as services in the mesh: 32 bytes. */
 struct book_entry {
-    struct span name;
+    const char *name;
     const char *host; /* NULL: NAME.NAMESPACE.svc.cluster.local */
-    uint32_t ports;   /* index of the first */
+    const struct xds_endpoint *workload;
+    uint32_t ports; /* index of the first */
     uint16_t port_count;
     uint8_t kind;
-    const struct xds_endpoint *workload;
 };
 
 /* entry: index + 1; 0 = free. */
@@ -193,7 +194,7 @@ static size_t add_entry(struct phone_book *book, const struct xds_phone_entry *f
 {
     uint32_t index = (uint32_t)book->entry_count++;
     struct book_entry *entry = &book->entries[index];
-    entry->name = arena_span(&book->arena, from->name);
+    entry->name = arena_text(&book->arena, from->name);
     entry->kind = from->kind;
     entry->host = host_is_derived(from) ? NULL : arena_text(&book->arena, from->host);
     if (from->kind == XDS_PHONE_WORKLOAD) {
@@ -297,9 +298,10 @@ size_t phone_book_size(const struct phone_book *book)
 static void fill_number(const struct book_entry *entry, const struct book_port *port,
                         struct arena *arena, struct phone_number *ret)
 {
+    struct span name = span_of(entry->name);
     *ret = (struct phone_number){
-        .entry = entry->name,
-        .host = entry->host != NULL ? span_of(entry->host) : derived_host(entry->name, arena),
+        .entry = name,
+        .host = entry->host != NULL ? span_of(entry->host) : derived_host(name, arena),
         .kind = entry->kind,
         .workload = entry->workload,
     };
@@ -388,7 +390,7 @@ static const struct book_entry *search(const struct phone_book *book, struct spa
     size_t high = book->named_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = span_compare(book->entries[middle].name, name);
+        int order = span_compare(span_of(book->entries[middle].name), name);
         if (order == 0) {
             return &book->entries[middle];
         }
