@@ -1,4 +1,4 @@
-"""Exact counts per request: user instructions, system calls, allocations.
+"""Exact counts per request: user instructions (valgrind's callgrind), system calls (strace), calls of malloc.
 
 Each is a slope: what N2 requests cost more than N1, divided by N2 - N1, on one running pair with as many
 connections both times. So what connecting and starting cost is not in it.
@@ -14,10 +14,12 @@ import time
 from mesh import flags, wait
 
 IN_FLIGHT = 32
+# A worker publishes its counter once a second.
+PUBLISHED_S = 1.5
 
 
-def requests(bench, peer, count):
-    row = bench.load(peer.port, "--connections", IN_FLIGHT, "--requests", count)
+def requests(bench, peer, count, in_flight=IN_FLIGHT):
+    row = bench.load(peer.port, "--connections", in_flight, "--requests", count)
     if row["errors"]:
         raise RuntimeError(f"{peer.name}: {row['errors']} of {count} requests failed")
 
@@ -87,7 +89,22 @@ def system_calls(bench, peer, low=1000, high=5000):
     return {name: value for name, value in sorted(sums.items(), key=lambda item: -item[1]) if value >= 0.005}
 
 
-def allocations(bench, peer, origin, low=2000, high=22000):
+def own_allocations(bench, peer, in_flight=64, low=2000, high=22000):
+    """{"A": allocations per request, "B": ...} of Remora's workers by their own counter: its code and nghttp2,
+    not BoringSSL. The peer is a running Remora."""
+    def read():
+        time.sleep(PUBLISHED_S)
+        return peer.allocations()
+
+    requests(bench, peer, low, in_flight)
+    marks = [read()]
+    for count in (low, high):
+        requests(bench, peer, count, in_flight)
+        marks.append(read())
+    return {part: (marks[2][part] - 2 * marks[1][part] + marks[0][part]) / (high - low) for part in marks[0]}
+
+
+def all_allocations(bench, peer, origin, low=2000, high=22000):
     """{"A": calls of malloc and its kin per request, "B": ...}, of the whole program with its libraries."""
     library = flags.binary_folder().parent / "libremora-count-malloc.so"
     env = {part: {"LD_PRELOAD": str(library), "REMORA_COUNT_FILE": bench.path(f"count-{peer.name}-{part}")}

@@ -1,9 +1,14 @@
 """nginx that answers / from its configuration with 1 KiB."""
+import shutil
 import textwrap
 
 from .bench import CLIENT_CPU, free_port
 
 BODY = "0123456789abcdef" * 64
+
+
+def is_here():
+    return shutil.which("nginx") is not None
 
 
 def start(bench):

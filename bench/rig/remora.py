@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import urllib.request
 
-from mesh import flags, manifests, wait
+from mesh import flags, manifests, metrics, wait
 
 from . import peers
 from .bench import CLIENT_CPU, free_port
@@ -72,7 +72,7 @@ class Proxy:
         return True
 
     def metrics(self):
-        return http_get(self.metrics_port, flags.METRICS_PATH)
+        return metrics.Metrics(http_get(self.metrics_port, flags.METRICS_PATH))
 
 
 def workload(name, address, ports):
@@ -98,6 +98,10 @@ class Remora(peers.Peer):
     def run_proxy(self, part, proxy, *words):
         started = self.run(part, proxy.argv(*words), proxy.health_port)
         wait.until(lambda: started.is_running() and proxy.is_ready(), f"{started.name} is ready", self.patience)
+
+    def allocations(self):
+        return {part: proxy.metrics().total("remora_allocations_total") for part, proxy in (("A", self.a),
+                                                                                           ("B", self.b))}
 
     def stop(self):
         super().stop()

@@ -34,7 +34,7 @@ void mem_grow(void *array_pointer, size_t *capacity, size_t wanted, size_t item_
  */
 void mem_trim(void);
 
-/* How often this thread has allocated; 0 unless built with REMORA_COUNT_ALLOCATIONS. */
+/* How often this thread has called malloc through these functions. */
 uint64_t mem_allocations(void);
 
 #define NEW(type) ((type *)mem_zalloc(sizeof(type)))

@@ -1,5 +1,6 @@
 #include "proxy/main/worker_gauges.h"
 
+#include "lib/base/memory.h"
 #include "lib/tls/tls_transport.h"
 #include "proxy/observe/proxy_stats.h"
 #include "proxy/policy/retry_budget.h"
@@ -17,6 +18,7 @@ void worker_gauges_init(struct worker_gauges *gauges, struct stats_writer *write
         gauges->sides[side] = STATS_HOLD(writer, PROXY_STAT_CONNECTIONS, span_of(names[side]));
     }
     gauges->requests = STATS_HOLD(writer, PROXY_STAT_LIVE_REQUESTS, span_of(text));
+    gauges->allocations = STATS_HOLD(writer, PROXY_STAT_ALLOCATIONS, span_of(text));
 }
 
 static void set_found(struct worker_gauges *gauges, int64_t now, enum proxy_stat stat,
@@ -71,6 +73,7 @@ void worker_gauges_sample(struct worker_gauges *gauges, struct front *front)
         stats_set(gauges->sides[side], front_live(front, (enum front_side)side));
     }
     stats_set(gauges->requests, scope->live_requests);
+    stats_set(gauges->allocations, (int64_t)mem_allocations());
     size_t at = 0;
     for (struct cluster *cluster = cluster_next(scope->upstream, &at); cluster != NULL;
          cluster = cluster_next(scope->upstream, &at)) {
@@ -85,4 +88,5 @@ void worker_gauges_done(struct worker_gauges *gauges, int64_t now_ns)
         stats_release(gauges->writer, gauges->sides[side], now_ns);
     }
     stats_release(gauges->writer, gauges->requests, now_ns);
+    stats_release(gauges->writer, gauges->allocations, now_ns);
 }

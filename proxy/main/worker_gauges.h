@@ -12,6 +12,7 @@ struct worker_gauges {
     struct stats_writer *writer;
     struct stats_cell *sides[FRONT_SIDES];
     struct stats_cell *requests;
+    struct stats_cell *allocations;
 };
 
 void worker_gauges_init(struct worker_gauges *gauges, struct stats_writer *writer, uint32_t worker);

@@ -341,10 +341,6 @@ static void a_warm_connection_allocates_nothing_a_request(void **state)
     struct pair pair;
     pair_init(&pair);
     pair_open(&pair, false, NULL);
-    if (mem_allocations() == 0) {
-        pair_done(&pair);
-        skip(); /* needs REMORA_COUNT_ALLOCATIONS */
-    }
     for (int i = 0; i < 50; i++) {
         once(&pair, "0123456789", 10);
     }
