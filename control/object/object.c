@@ -49,6 +49,11 @@ static struct span namespace_of(enum kind kind, struct span given)
     return given.length > 0 ? given : SPAN("default");
 }
 
+static uint32_t line_of(const struct value *map, const char *name)
+{
+    return value_member(map, span_of(name))->line;
+}
+
 /* What of a document is needed before its tables are known. */
 static bool find_kind(const struct value *document, struct problems *problems, enum kind *ret_kind)
 {
@@ -67,11 +72,11 @@ static bool find_kind(const struct value *document, struct problems *problems, e
                       "kind %.*s of %.*s is not read by Remora", SPAN_ARG(name), SPAN_ARG(version));
         return false;
     case KIND_UNKNOWN_VERSION:
-        problems_add(problems, document->line, name, SPAN("apiVersion"),
+        problems_add(problems, line_of(document, "apiVersion"), name, SPAN("apiVersion"),
                      "unknown version %.*s of kind %.*s", SPAN_ARG(version), SPAN_ARG(name));
         return false;
     case KIND_UNKNOWN:
-        problems_add(problems, document->line, SPAN_EMPTY, SPAN("kind"),
+        problems_add(problems, line_of(document, "kind"), SPAN_EMPTY, SPAN("kind"),
                      "unknown kind %.*s of %.*s", SPAN_ARG(name), SPAN_ARG(version));
         return false;
     }

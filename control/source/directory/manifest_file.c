@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -133,13 +134,25 @@ static void fresh_problems(struct manifest_file *file)
     file->stale = true;
 }
 
-/* The file is refused as a whole: its objects stay. */
+static bool is_refused_for(const struct manifest_file *file, const char *text)
+{
+    return file->own_problems == 1 && file->problems.items[0].line == 0 &&
+           strcmp(file->problems.items[0].text, text) == 0;
+}
+
+/* The file is refused as a whole: its objects stay. One that cannot be opened is tried at each
+ * look, and the same reason is no news. */
 static enum file_outcome refuse(struct manifest_file *file, const char *what, const char *why)
 {
-    fresh_problems(file);
-    problems_add(&file->problems, 0, SPAN_EMPTY, SPAN_EMPTY, "%s%s", what, why);
-    file->own_problems = file->problems.count;
+    char text[PROBLEM_TEXT_BYTES];
+    snprintf(text, sizeof(text), "%s%s", what, why);
     file->content = 0;
+    if (is_refused_for(file, text)) {
+        return FILE_READ;
+    }
+    fresh_problems(file);
+    problems_add(&file->problems, 0, SPAN_EMPTY, SPAN_EMPTY, "%s", text);
+    file->own_problems = file->problems.count;
     return FILE_READ;
 }
 

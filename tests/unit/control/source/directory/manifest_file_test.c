@@ -47,6 +47,18 @@ static void a_folder_or_a_device_is_no_file(void **state)
     }
 }
 
+static void the_same_reason_to_refuse_a_file_is_told_once(void **state)
+{
+    struct manifest_file *file = manifest_file_create("/dev/zero");
+    assert_int_equal(read_once(file), FILE_READ);
+    assert_true(file->stale);
+    file->stale = false;
+    assert_int_equal(read_once(file), FILE_READ);
+    assert_false(file->stale);
+    assert_int_equal(file->problems.count, 1);
+    manifest_file_destroy(file);
+}
+
 static void a_file_that_was_only_touched_keeps_its_objects_as_they_are(void **state)
 {
     static const char text[] = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n";
@@ -73,6 +85,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_file_that_vanished_since_it_was_listed_is_gone),
         cmocka_unit_test(a_file_that_changes_while_it_is_read_is_read_again_but_not_for_ever),
         cmocka_unit_test(a_folder_or_a_device_is_no_file),
+        cmocka_unit_test(the_same_reason_to_refuse_a_file_is_told_once),
         cmocka_unit_test(a_file_that_was_only_touched_keeps_its_objects_as_they_are),
     };
     return TEST_MAIN(cases, argc, argv);
