@@ -481,37 +481,35 @@ static void place_outbound(struct client_conn *conn)
 void client_conn_accept(struct front *front, const struct front_listener *listener, int fd,
                         const struct address *local, const struct address *peer)
 {
-    struct transport *transport = tcp_adopt(front->scope->loop, fd, local, peer);
-    struct client_conn *conn = conn_create(front, listener->side, transport, peer);
-    conn->origin.original_dst = listener->to;
+    struct address to = listener->side == FRONT_HBONE ? *local : listener->to;
+    enum failure failure = FAILURE_NONE;
+    /* A connection that is refused for their number asks the kernel nothing. */
+    if (listener->redirected && front->connections < front->limits.connections) {
+        failure = destination_original(front, fd, local, peer, &to);
+    }
+    client_conn_open(front, listener, tcp_adopt(front->scope->loop, fd, local, peer), &to, failure);
+}
+
+void client_conn_open(struct front *front, const struct front_listener *listener,
+                      struct transport *transport, const struct address *to, enum failure failure)
+{
+    struct client_conn *conn = conn_create(front, listener->side, transport, &transport->peer);
+    conn->origin.original_dst = *to;
     if (front->connections > front->limits.connections) {
         client_conn_refuse(conn, FAILURE_OVERFLOW_DOWNSTREAM);
-        return;
-    }
-    if (listener->side == FRONT_HBONE) {
+    } else if (failure != FAILURE_NONE) {
+        client_conn_refuse(conn, failure);
+    } else if (listener->side == FRONT_HBONE) {
         conn->mode = XDS_MTLS_STRICT;
-        conn->origin.original_dst = *local;
         become_mtls(conn);
-        return;
-    }
-    if (listener->redirected) {
-        enum failure failure =
-            destination_original(front, fd, local, peer, &conn->origin.original_dst);
-        if (failure != FAILURE_NONE) {
-            client_conn_refuse(conn, failure);
-            return;
-        }
-    }
-    if (listener->side == FRONT_INBOUND) {
+    } else if (listener->side == FRONT_INBOUND) {
         place_inbound(conn);
-    } else if (listener->service.length > 0) {
-        if (!destination_service(conn, listener->service, listener->service_port)) {
-            client_conn_refuse(conn, FAILURE_NO_ROUTE);
-            return;
-        }
+    } else if (listener->service.length == 0) {
+        place_outbound(conn);
+    } else if (destination_service(conn, listener->service, listener->service_port)) {
         detect_start(conn);
     } else {
-        place_outbound(conn);
+        client_conn_refuse(conn, FAILURE_NO_ROUTE);
     }
 }
 

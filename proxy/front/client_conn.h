@@ -52,6 +52,12 @@ struct client_conn {
 /* Takes over the descriptor. */
 void client_conn_accept(struct front *front, const struct front_listener *listener, int fd,
                         const struct address *local, const struct address *peer);
+/*
+ * The same over any transport, with the destination known. failure: why it must be refused; NONE =
+ * it need not.
+ */
+void client_conn_open(struct front *front, const struct front_listener *listener,
+                      struct transport *transport, const struct address *to, enum failure failure);
 /* What came out of a CONNECT tunnel: inbound, to the application at `to`, from a verified peer. */
 void client_conn_inner(struct front *front, struct transport *transport, const struct address *to,
                        struct span peer_identity);
