@@ -227,6 +227,15 @@ void lane_dial_failed(struct lane *lane, enum failure failure)
     }
 }
 
+/* Its end may be known some phases before it is told. */
+static void give_up_those_that_go(struct lane *lane)
+{
+    LIST_EACH(&lane->open, link)
+    {
+        pool_conn_give_up(CONTAINER_OF(link, struct pool_conn, link), FAILURE_UPSTREAM_UNSENT);
+    }
+}
+
 void lane_serve(struct lane *lane)
 {
     struct lease *lease;
@@ -241,6 +250,9 @@ void lane_serve(struct lane *lane)
             lane_forget(lease);
             lease->state = LEASE_TUNNELLING;
         }
+    }
+    if (lane->waiting_count > 0) {
+        give_up_those_that_go(lane);
     }
     while (lane->waiting_count > lane->dials * carried(lane) && may_dial(lane)) {
         enum failure failure = FAILURE_CONNECT_FAILED;

@@ -105,12 +105,17 @@ static void stop_new_streams(struct pool_conn *conn)
 
 static void on_draining(void *owner, struct http_conn *http)
 {
-    stop_new_streams(owner);
+    struct pool_conn *conn = owner;
+    if (!pool_conn_give_up(conn, FAILURE_UPSTREAM_GOAWAY)) {
+        stop_new_streams(conn);
+    }
 }
 
 static void on_closed(void *owner, struct http_conn *http, enum failure failure)
 {
-    closed(owner);
+    struct pool_conn *conn = owner;
+    pool_conn_give_up(conn, FAILURE_UPSTREAM_UNSENT);
+    closed(conn);
 }
 
 static const struct http_conn_events http_events = {
@@ -305,6 +310,24 @@ struct http_stream *pool_conn_open_stream(struct pool_conn *conn)
         list_remove(&conn->link);
     }
     return stream;
+}
+
+/* HTTP/2: no room alone is no sign, a server may allow no streams for a while. */
+static bool is_going(const struct pool_conn *conn)
+{
+    return is_http2(conn) ? conn->http->draining : http_conn_room(conn->http) == 0;
+}
+
+bool pool_conn_give_up(struct pool_conn *conn, enum failure failure)
+{
+    if (conn->state != POOL_CONN_OPEN || conn->lane == NULL || conn->uses > 0 ||
+        conn->lane->waiting_count == 0 || !is_going(conn)) {
+        return false;
+    }
+    stop_new_streams(conn);
+    endpoint_unreachable(conn->endpoint, cluster_now_ns(cluster_of(conn)));
+    lane_dial_failed(conn->lane, failure);
+    return true;
 }
 
 void pool_conn_return(struct pool_conn *conn)

@@ -39,6 +39,13 @@ struct pool_conn *pool_conn_dial(struct endpoint *endpoint, struct lane *lane, s
 size_t pool_conn_room(const struct pool_conn *conn);
 /* NULL: no room after all. The stream is the lease's, to be given back with pool_conn_return. */
 struct http_stream *pool_conn_open_stream(struct pool_conn *conn);
+/*
+ * It has left of its own accord before it carried anybody, while leases wait for it: as good as a
+ * failed dial, and they are told so. To dial again for them would be to go on as fast as the
+ * network can for as long as they may wait; what comes next is for their retry to decide, with its
+ * back-off and its budget. False: not so, nothing done.
+ */
+bool pool_conn_give_up(struct pool_conn *conn, enum failure failure);
 /* After the stream was released. */
 void pool_conn_return(struct pool_conn *conn);
 /* Takes no new streams, ends with the last. A dial is given up. */

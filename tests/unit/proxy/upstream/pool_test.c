@@ -330,6 +330,32 @@ static void a_connection_that_dies_takes_its_streams_and_leaves_the_pool(void **
     rig_done(&rig);
 }
 
+/* Accepts and is gone before it carried anybody: as good as refused, not a reason to dial again. */
+static void a_connection_that_dies_unused_is_a_failed_dial(void **state)
+{
+    static void (*const codecs[])(struct xds_cluster *) = {NULL, rig_http2};
+    for (size_t i = 0; i < 2; i++) {
+        rig_init(&rig);
+        rig.raw = true;
+        struct cluster *cluster = rig_plain(&rig, 1, codecs[i]);
+        struct caller a = {0};
+        caller_start(&a, &rig, cluster, NULL);
+        for (size_t at = 0; at < rig.dial_count && at < 10; at++) {
+            rig_connect(&rig, at);
+            transport_close(rig.dials[at].far);
+            rig.dials[at].far = NULL;
+            rig_go(&rig);
+        }
+        assert_int_equal(rig.dial_count, 1);
+        assert_int_equal(a.readies + a.fails, 1);
+        enum failure failure = a.fails > 0 ? a.failure : a.reset;
+        assert_int_equal(failure_facts(failure)->retry_class, RETRY_CLASS_NEVER_PROCESSED);
+        caller_end(&a);
+        rig_all_given_back(cluster);
+        rig_done(&rig);
+    }
+}
+
 static void the_server_s_goaway_moves_new_streams_to_another_connection(void **state)
 {
     rig_init(&rig);
@@ -401,6 +427,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_abandoned_dial_goes_to_the_pool_when_it_completes),
         cmocka_unit_test(a_connection_bound_to_one_source_serves_no_other),
         cmocka_unit_test(a_connection_that_dies_takes_its_streams_and_leaves_the_pool),
+        cmocka_unit_test(a_connection_that_dies_unused_is_a_failed_dial),
         cmocka_unit_test(the_server_s_goaway_moves_new_streams_to_another_connection),
         cmocka_unit_test(the_codec_is_the_declared_one_else_what_the_client_spoke),
     };
