@@ -226,6 +226,21 @@ static void dial_failed(struct pool_conn *conn, enum failure failure)
     }
 }
 
+/*
+ * Nothing has been sent through a connection that was never there. What a network does to one in
+ * the middle of its handshake may bear the name of what it does to a request; the verdict must not
+ * be that of a request.
+ */
+static enum failure as_of_dial(const struct pool_conn *conn)
+{
+    enum failure failure = conn->transport->failure;
+    if (failure_facts(failure)->retry_class == RETRY_CLASS_NEVER_PROCESSED) {
+        return failure;
+    }
+    return tls_transport_facts(conn->transport) != NULL ? FAILURE_TLS_HANDSHAKE
+                                                        : FAILURE_CONNECT_FAILED;
+}
+
 /* The callers learn one word of failure.def; only here is it known which identity was shown. */
 static void tell_refusal(const struct pool_conn *conn)
 {
@@ -251,9 +266,8 @@ static void on_dial(void *owner, unsigned events)
         transport_read(conn->transport, &byte, 1) == TRANSPORT_AGAIN) {
         return;
     }
-    enum failure failure = conn->transport->failure;
     tell_refusal(conn);
-    dial_failed(conn, failure != FAILURE_NONE ? failure : FAILURE_CONNECT_FAILED);
+    dial_failed(conn, as_of_dial(conn));
 }
 
 struct pool_conn *pool_conn_dial(struct endpoint *endpoint, struct lane *lane, struct lease *single,

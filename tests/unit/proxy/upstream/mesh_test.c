@@ -113,6 +113,31 @@ static void a_peer_with_another_identity_is_refused(void **state)
     done();
 }
 
+/* Whoever ends it and however: the application has seen nothing, so others may be tried. */
+static void a_handshake_that_is_cut_is_a_connection_never_made(void **state)
+{
+    static const enum pipe_fault faults[] = {PIPE_FAULT_END, PIPE_FAULT_RESET};
+    static const size_t after[] = {0, 1, 100, 1000};
+    for (size_t i = 0; i < 8; i++) {
+        struct xds_endpoint endpoint = sidecar(API);
+        struct cluster *cluster = begin(&endpoint);
+        rig.connects = false;
+        struct caller a = {0};
+        caller_start(&a, &rig, cluster, NULL);
+        rig_go(&rig);
+        struct pipe_options *far = pipe_options_of(rig.dials[0].far);
+        far->fault = faults[i % 2];
+        far->fault_at = after[i / 2];
+        rig_connect(&rig, 0);
+        rig_go(&rig);
+        assert_int_equal(a.fails, 1);
+        assert_int_equal(a.failure, FAILURE_TLS_HANDSHAKE);
+        caller_end(&a);
+        rig_all_given_back(cluster);
+        done();
+    }
+}
+
 static void a_mesh_endpoint_of_which_nobody_says_who_it_is_is_not_believed(void **state)
 {
     struct xds_endpoint endpoint = sidecar("");
@@ -547,6 +572,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_mesh_lease_is_a_stream_of_a_mutual_tls_session),
         cmocka_unit_test(without_a_certificate_mesh_endpoints_are_closed_never_plain),
         cmocka_unit_test(a_peer_with_another_identity_is_refused),
+        cmocka_unit_test(a_handshake_that_is_cut_is_a_connection_never_made),
         cmocka_unit_test(a_mesh_endpoint_of_which_nobody_says_who_it_is_is_not_believed),
         cmocka_unit_test(the_cluster_s_identities_hold_for_endpoints),
         cmocka_unit_test(two_identities_at_one_address_never_share_a_connection),
