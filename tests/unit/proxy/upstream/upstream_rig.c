@@ -38,6 +38,7 @@ static void server_head(void *owner, struct http_head *head)
 static void server_body(void *owner, const struct piece *piece)
 {
     struct rig_stream *stream = owner;
+    stream->body_bytes += piece->length;
     http_stream_consume(stream->stream, piece->length);
 }
 
@@ -48,6 +49,7 @@ static void server_trailers(void *owner, struct headers *trailers)
 static void server_end(void *owner)
 {
     struct rig_stream *stream = owner;
+    stream->ended = true;
     if (stream->rig->answers) {
         respond(stream, stream->rig->status != 0 ? stream->rig->status : 200);
         let_go(stream);

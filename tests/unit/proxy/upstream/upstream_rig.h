@@ -21,6 +21,8 @@ struct rig_stream {
     struct http_stream *stream; /* NULL once released */
     struct arena arena;
     struct http_head *head;
+    uint64_t body_bytes; /* received */
+    bool ended;          /* the request is whole */
 };
 
 /* One connection that the upstream began. */

@@ -1,0 +1,2 @@
+/* The authority, identities and TLS configs of the tests of certs/. */
+#include "tests/unit/certs/tls_fixture.c" /* NOLINT(bugprone-suspicious-include) */
