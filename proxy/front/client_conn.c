@@ -91,20 +91,22 @@ static void on_tunnel_over(void *owner)
 
 static void become_tunnel(struct client_conn *conn, const char *detected);
 
-static void on_tunnel_spoken(void *owner)
+static void on_tunnel_spoken(void *owner, bool with_bytes)
 {
     struct client_conn *conn = owner;
-    if (conn->first_bytes == NULL || conn->first_bytes->used == 0) {
+    bool client_silent = conn->first_bytes == NULL || conn->first_bytes->used == 0;
+    if (with_bytes && client_silent) {
         server_first_learn(&conn->front->learned, &conn->origin.original_dst, now_of(conn));
     }
-    become_tunnel(conn, "server_first");
+    become_tunnel(conn, conn->learned ? "learned" : "server_first");
 }
 
 static void on_tunnel_failed(void *owner, enum failure failure)
 {
     struct client_conn *conn = owner;
     conn->tunnel = NULL;
-    if (conn->phase == CONN_DETECTING && (conn->side == FRONT_OUTBOUND || conn->inner)) {
+    bool may_be_http = !conn->learned && (conn->side == FRONT_OUTBOUND || conn->inner);
+    if (conn->phase == CONN_DETECTING && may_be_http) {
         /* Started early: whether the client speaks HTTP is still open, and then it gets an answer.
          */
         return;
@@ -300,9 +302,25 @@ static bool is_told_http(const struct client_conn *conn)
     return conn->protocol == XDS_PROTOCOL_HTTP1 && is_secured(conn) && !conn->needs_host;
 }
 
+/*
+ * They say that the server speaks first here, and its connection is on its way. A client that does
+ * is not held up for what its bytes are; they only tell whether to go on believing that.
+ */
+static void decide_learned(struct client_conn *conn, struct span bytes)
+{
+    if (detect_first_bytes(span_cut(bytes, 0, DETECT_BYTES), true) != DETECT_OPAQUE) {
+        server_first_doubt(&conn->front->learned, &conn->origin.original_dst);
+    }
+    become_tunnel(conn, "learned");
+}
+
 static void decide(struct client_conn *conn, bool full)
 {
     struct span bytes = span_make(conn->first_bytes->bytes, conn->first_bytes->used);
+    if (conn->learned) {
+        decide_learned(conn, bytes);
+        return;
+    }
     enum detected detected =
         detect_first_bytes(span_cut(bytes, 0, DETECT_BYTES), full || bytes.length >= DETECT_BYTES);
     if (detected == DETECT_MORE) {
@@ -326,7 +344,8 @@ static void decide(struct client_conn *conn, bool full)
 static void on_early_end(struct client_conn *conn, ssize_t result)
 {
     bool strict = conn->side == FRONT_INBOUND && !conn->inner && conn->mode == XDS_MTLS_STRICT;
-    if (result == TRANSPORT_FAILED || strict || conn->first_bytes->used == 0) {
+    bool nothing = conn->first_bytes->used == 0 && !conn->learned; /* that server may still speak */
+    if (result == TRANSPORT_FAILED || strict || nothing) {
         client_conn_over(conn);
         return;
     }
@@ -376,7 +395,7 @@ static void on_detect_timer(struct timer *timer)
     } else if (conn->needs_host) {
         client_conn_refuse(conn, FAILURE_EGRESS_DENIED);
     } else {
-        become_tunnel(conn, "timeout");
+        become_tunnel(conn, conn->learned ? "learned" : "timeout");
     }
 }
 
@@ -396,8 +415,8 @@ static void detect_start(struct client_conn *conn)
         }
         if (conn->protocol == XDS_PROTOCOL_AUTO &&
             server_first_known(&front->learned, &conn->origin.original_dst, now_of(conn))) {
-            become_tunnel(conn, "learned");
-            return;
+            conn->learned = true;
+            tunnel_begin(conn, RECORD_TCP);
         }
     }
     conn->give_up_ns = now_of(conn) + front->limits.detect_give_up_ms * NS_PER_MS;

@@ -47,6 +47,7 @@ struct client_conn {
     uint8_t protocol; /* enum xds_protocol, declared */
     bool inner;       /* came out of a tunnel: secured already */
     bool needs_host;  /* outside the mesh: the host name decides where it may go */
+    bool learned;     /* the server there speaks first: opaque, whatever the client says */
 };
 
 /* Takes over the descriptor. */

@@ -135,10 +135,20 @@ static void tunnel_relay(struct tunnel *tunnel)
 static void on_upstream_ready(void *owner, unsigned events)
 {
     struct tunnel *tunnel = owner;
-    if ((events & TRANSPORT_READABLE) != 0 && tunnel->downstream == NULL) {
-        transport_want(tunnel->upstream, 0); /* asked once; the relay reads it */
-        tunnel->events->on_spoken(tunnel->owner);
+    if ((events & TRANSPORT_READABLE) == 0 || tunnel->downstream != NULL) {
+        return;
     }
+    /* A server that goes away unasked has not spoken; the relay finds its end again. */
+    char byte;
+    ssize_t got = transport_read(tunnel->upstream, &byte, 1);
+    if (got == TRANSPORT_AGAIN) {
+        return;
+    }
+    if (got > 0) {
+        transport_unread(tunnel->upstream, span_make(&byte, 1));
+    }
+    transport_want(tunnel->upstream, 0); /* asked once; the relay reads it */
+    tunnel->events->on_spoken(tunnel->owner, got > 0);
 }
 
 static void on_connected(struct tunnel *tunnel)

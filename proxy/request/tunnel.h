@@ -14,8 +14,8 @@
 struct tunnel;
 
 struct tunnel_events {
-    /* Not joined yet: the upstream has sent bytes (or its end). */
-    void (*on_spoken)(void *owner);
+    /* Not joined yet: the upstream has sent bytes, or (false) has ended without any. */
+    void (*on_spoken)(void *owner, bool with_bytes);
     /* Not joined yet: it cannot be. The tunnel is gone after this call. */
     void (*on_failed)(void *owner, enum failure failure);
     /* Joined: the connection is over and the record closed. The tunnel is gone. May be NULL. */

@@ -236,7 +236,9 @@ void sim_hang_up(struct sim *sim)
 void sim_client_done(struct sim *sim)
 {
     if (sim->plan.leg != SIM_H2_H2) {
-        raw_peer_done(&sim->peer);
+        if (sim->sent) {
+            raw_peer_done(&sim->peer);
+        }
         return;
     }
     if (sim->stream != NULL) {
