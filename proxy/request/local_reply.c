@@ -92,11 +92,19 @@ void local_reply_plain(struct http_stream *stream, uint16_t status, struct span 
     struct http_head head;
     http_head_init(&head, arena);
     head.status = status;
+    if (status == 204 || status == 205 || status == 304) {
+        body = SPAN_EMPTY; /* RFC 9110 15.3.5, 15.3.6, 15.4.5: they have none */
+    }
     if (location.length > 0) {
         headers_add_token(&head.headers, HEADER_LOCATION, location);
     }
     if (body.length > 0) {
         headers_add_token(&head.headers, HEADER_CONTENT_TYPE, SPAN("text/plain; charset=utf-8"));
+    }
+    if (status == 204 || status == 304) {
+        /* Nor a length: there is none to tell (8.6), and a wrong one would be believed. */
+        http_stream_send_head(stream, &head, true);
+        return;
     }
     send_body(stream, &head, body, request->method_token == HTTP_METHOD_HEAD, arena);
 }
