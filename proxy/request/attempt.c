@@ -50,6 +50,9 @@ static void on_room(void *owner)
 static void on_reset(void *owner, enum failure failure)
 {
     struct attempt *attempt = owner;
+    if (request_has_answer(attempt->request, attempt)) {
+        return;
+    }
     attempt_fail(attempt, failure);
     request_advance(attempt->request);
 }

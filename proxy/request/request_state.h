@@ -65,6 +65,12 @@ void request_informational(struct request *request, const struct attempt *attemp
                            struct http_head *head);
 /* Bytes came or room did: pumps that direction, looks for the end. */
 void request_moved(struct request *request, struct relay *relay);
+/*
+ * The attempt's stream was reset. True where its answer is whole: only what is left of the request
+ * has lost its receiver, and the answer goes on to the client. Not for upgrades, whose bytes go
+ * both ways until the end.
+ */
+bool request_has_answer(struct request *request, const struct attempt *attempt);
 bool request_wants_http2(const struct request *request);
 /* From the trailers, or the head where there are only those; -1 = none. */
 int16_t request_grpc_status(const struct request *request, const struct attempt *attempt);

@@ -531,6 +531,16 @@ void request_moved(struct request *request, struct relay *relay)
     }
 }
 
+bool request_has_answer(struct request *request, const struct attempt *attempt)
+{
+    if (request->state != REQUEST_RESPONDING || attempt != request->attempt ||
+        !request->down.ended || attempt->response->status == 101) {
+        return false;
+    }
+    relay_to(&request->up, NULL);
+    return true;
+}
+
 static bool step_responding(struct request *request)
 {
     struct attempt *attempt = request->attempt;

@@ -204,6 +204,48 @@ static void pipelined_requests_are_answered_in_order_each_once(void **state)
     }
 }
 
+/* ---- Answers before the end of the request --------------------------------------------------- */
+
+/*
+ * The upstream has sent its whole answer before the request had ended, and is gone (RFC 9110 9.3.1,
+ * RFC 9113 8.1): the client, slower than both, must still get all of it.
+ */
+static void a_whole_answer_arrives_though_its_upstream_is_gone(void **state)
+{
+    static char response[120000];
+    size_t head = (size_t)sprintf(response, "HTTP/1.1 413 Large\r\ncontent-length: 110000\r\n\r\n");
+    memset(response + head, 'x', 110000);
+    static const enum pipe_fault faults[] = {PIPE_FAULT_NONE, PIPE_FAULT_END, PIPE_FAULT_RESET};
+    static const size_t stalls[] = {0, 10, 1000, 49000};
+    for (size_t i = 0; i < 12; i++) {
+        struct sim *sim = NEW(struct sim);
+        struct sim_plan plan = {.upstream = SIM_EARLY,
+                                .timeout_ms = 5000,
+                                .request = LONG_POST,
+                                .response = response,
+                                .front = {.stall = true, .stall_after = stalls[i / 3]}};
+        struct sim_result result;
+        char line[SIM_LINE];
+        plan.far.fault = faults[i % 3];
+        plan.far.fault_at = head + 110000;
+        sim_open(sim, &plan, NULL);
+        sim_begin(sim);
+        sim_wait_ms(sim, 1000);
+        struct link *first = list_first(&sim->front->conns);
+        if (first != NULL) {
+            struct client_conn *conn = CONTAINER_OF(first, struct client_conn, link);
+            pipe_resume(conn->http->transport);
+        }
+        sim_end(sim, 3000, &result);
+        sim_line(&result, line);
+        if (strcmp(line, "413 none | 413") != 0) {
+            fail_msg("stall after %zu, fault %d: %s", stalls[i / 3], faults[i % 3], line);
+        }
+        sim_close(sim);
+        mem_free(sim);
+    }
+}
+
 /* ---- Clients that go ------------------------------------------------------------------------- */
 
 struct abort_row {
@@ -414,6 +456,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_an_upstream_may_say),
         cmocka_unit_test(a_head_of_an_upstream_beyond_the_limits_is_refused),
         cmocka_unit_test(pipelined_requests_are_answered_in_order_each_once),
+        cmocka_unit_test(a_whole_answer_arrives_though_its_upstream_is_gone),
         cmocka_unit_test(a_client_may_reset_in_every_state),
         cmocka_unit_test(a_client_may_reset_in_the_middle_of_the_answer),
         cmocka_unit_test(what_is_in_flight_ends_well_when_endpoints_leave_and_proxies_drain),
