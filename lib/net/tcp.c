@@ -120,6 +120,10 @@ static void fail_connect(struct tcp *tcp, int error)
     case EHOSTDOWN:
         failure = FAILURE_CONNECT_UNREACHABLE;
         break;
+    case EMFILE:
+    case ENFILE:
+        failure = FAILURE_OVERLOAD;
+        break;
     default:
         break;
     }
@@ -262,11 +266,23 @@ static int begin_connect(int fd, const struct tcp_connect *how)
     return connect(fd, (struct sockaddr *)&storage, length) == 0 ? 0 : errno;
 }
 
+/* The kernel gives the lowest number that is free: a high one says how many are taken. */
+static int open_socket(const struct tcp_connect *how)
+{
+    int family = how->to.family == 6 ? AF_INET6 : AF_INET;
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && how->descriptors > 0 && fd >= how->descriptors) {
+        close(fd);
+        errno = EMFILE;
+        return -1;
+    }
+    return fd;
+}
+
 struct transport *tcp_connect(struct loop *loop, const struct tcp_connect *how)
 {
     CHECK(how->timeout_ms > 0);
-    int family = how->to.family == 6 ? AF_INET6 : AF_INET;
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = open_socket(how);
     int error = fd < 0 ? errno : begin_connect(fd, how);
     struct tcp *tcp = make(loop, fd);
     tcp->dialled = true;

@@ -19,10 +19,11 @@ struct tcp_connect {
     struct address to;
     struct address from; /* family 0 = any; port 0 = any (IP_BIND_ADDRESS_NO_PORT) */
     int64_t timeout_ms;  /* > 0 */
+    int descriptors;     /* from this number on it has none left for this one; 0 = no such bound */
 };
 
 /* Never NULL: what fails at once is told as a read failure (CONNECT_REFUSED, _TIMEOUT,
- * _UNREACHABLE, _FAILED). */
+ * _UNREACHABLE, _FAILED, OVERLOAD where descriptors are short). */
 struct transport *tcp_connect(struct loop *loop, const struct tcp_connect *connect);
 /* Takes over a connected non-blocking descriptor. peer and local may be NULL: then they are asked
  * for. */

@@ -503,7 +503,9 @@ void client_conn_accept(struct front *front, const struct front_listener *listen
     struct address to = listener->side == FRONT_HBONE ? *local : listener->to;
     enum failure failure = FAILURE_NONE;
     /* A connection that is refused for their number asks the kernel nothing. */
-    if (listener->redirected && front->connections < front->limits.connections) {
+    if (front->limits.descriptors > 0 && fd >= front->limits.descriptors) {
+        failure = FAILURE_OVERLOAD;
+    } else if (listener->redirected && front->connections < front->limits.connections) {
         failure = destination_original(front, fd, local, peer, &to);
     }
     client_conn_open(front, listener, tcp_adopt(front->scope->loop, fd, local, peer), &to, failure);

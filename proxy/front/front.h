@@ -31,6 +31,7 @@ struct front_listener {
 
 struct front_limits {
     uint32_t connections;         /* downstream, all listeners of this worker; 10,000 */
+    int descriptors;              /* refused from this number on; 0 = what the system has */
     int64_t detect_give_up_ms;    /* 3 s */
     int64_t handshake_timeout_ms; /* 10 s */
 };

@@ -32,6 +32,7 @@ struct proxy_options {
     struct address local_source4, local_source6;
     uint32_t workers;
     uint32_t max_connections;
+    int descriptors; /* no option: connections get none from this number on; 0 = any */
     int64_t drain_ms;
     enum log_level log_level;
     enum log_format log_format;

@@ -8,6 +8,7 @@
 #include "proxy/observe/proxy_stats.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,13 +19,18 @@ enum {
     EXIT_FAILED = 1,
     LOOK_MS = 500,
     EXPIRE_MS = 60000,
-    QUIET_MS = 1000,       /* a drain looks idle for so long before it ends */
-    SPARE_DESCRIPTORS = 64 /* listeners, loops, admin, logs */
+    QUIET_MS = 1000,          /* a drain looks idle for so long before it ends */
+    SPARE_DESCRIPTORS = 64,   /* listeners, loops, admin, logs */
+    RESERVED_DESCRIPTORS = 32 /* of them, what comes later: probes, scrapes, the control plane */
 };
 
 /* ---- What the system gives ------------------------------------------------------------------- */
 
-/* Half of the descriptors may be downstream connections: each may need one upstream. */
+/*
+ * Half of the descriptors may be downstream connections: each may need one upstream. One may also
+ * need many, as streams of one connection do; so connections of both sides stop before the last
+ * descriptors, with which the proxy says that it is alive, how it is, and renews its certificate.
+ */
 static void fit_descriptors(struct proxy_options *options)
 {
     struct rlimit limit;
@@ -35,6 +41,9 @@ static void fit_descriptors(struct proxy_options *options)
     setrlimit(RLIMIT_NOFILE, &limit);
     getrlimit(RLIMIT_NOFILE, &limit);
     rlim_t room = limit.rlim_cur > SPARE_DESCRIPTORS ? (limit.rlim_cur - SPARE_DESCRIPTORS) / 2 : 1;
+    if (limit.rlim_cur > SPARE_DESCRIPTORS && limit.rlim_cur < INT_MAX) {
+        options->descriptors = (int)limit.rlim_cur - RESERVED_DESCRIPTORS;
+    }
     if (room < options->max_connections) {
         LOG_INFO("process", "the limit of descriptors bounds connections",
                  LOG_NUMBER("descriptors", (int64_t)limit.rlim_cur),

@@ -352,6 +352,7 @@ static bool worker_init(struct worker *worker)
     scope->upstream->limits = &scope->limits;
     scope->upstream->local_source4 = options->local_source4;
     scope->upstream->local_source6 = options->local_source6;
+    scope->upstream->descriptors = options->descriptors;
     scope->observe = observe_create(worker->loop, worker->start.registry, worker->start.index);
     scope->snapshot = snapshot_empty();
     scope->ask = ask_main;
@@ -361,6 +362,7 @@ static bool worker_init(struct worker *worker)
     struct front_limits limits;
     front_limits_default(&limits);
     limits.connections = options->max_connections / options->workers;
+    limits.descriptors = options->descriptors;
     worker->front = front_create(scope, &limits);
     worker_gauges_init(&worker->gauges, observe_writer(scope->observe), worker->start.index);
     timer_init(&worker->look, worker->loop, on_look);

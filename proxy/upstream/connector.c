@@ -62,6 +62,7 @@ static struct transport *dial(const struct endpoint *endpoint, enum connector_ki
         .to = target(endpoint, kind),
         .from = source_of(endpoint, source),
         .timeout_ms = facts->connect_timeout_ms > 0 ? facts->connect_timeout_ms : CONNECT_MS,
+        .descriptors = upstream->descriptors,
     };
     return upstream->net->dial(upstream->loop, &how);
 }

@@ -49,8 +49,9 @@ struct upstream {
     /* Source of the leg to the local application (127.0.0.6, ::6); family 0 = any. */
     struct address local_source4, local_source6;
     const struct http_limits *limits; /* read when a cluster is made; NULL = the defaults */
-    uint32_t requests;                /* in flight in this worker */
-    uint32_t max_requests;            /* 100,000 */
+    int descriptors;       /* connections get none from this number on (lib/net/tcp.h); 0 = any */
+    uint32_t requests;     /* in flight in this worker */
+    uint32_t max_requests; /* 100,000 */
 };
 
 struct upstream *upstream_create(struct loop *loop, struct resolver *resolver);

@@ -150,6 +150,30 @@ static void what_fails_at_once_is_told_in_the_loop_and_stays(void **state)
     loop_destroy(loop);
 }
 
+static void a_connect_leaves_the_descriptors_beyond_its_bound_to_others(void **state)
+{
+    struct loop *loop = loop_create();
+    struct accepting accepting;
+    accepting_open(&accepting, loop, "127.0.0.1:0");
+    struct tcp_connect connect = {.to = *acceptor_address(accepting.acceptor), .timeout_ms = 5000};
+    accepting_close(&accepting);
+    loop_turn(loop);
+    int next = dup(0);
+    assert_true(next > 0);
+    close(next);
+    static const enum failure failures[] = {FAILURE_OVERLOAD, FAILURE_CONNECT_REFUSED};
+    for (int allowed = 0; allowed < 2; allowed++) {
+        struct raw_peer peer;
+        connect.descriptors = next + allowed;
+        raw_peer_own(&peer, tcp_connect(loop, &connect));
+        assert_true(loop_run_until(loop, has_failed, &peer, 5000));
+        assert_int_equal(peer.transport->failure, failures[allowed]);
+        raw_peer_done(&peer);
+        loop_turn(loop);
+    }
+    loop_destroy(loop);
+}
+
 static void a_connect_uses_the_address_it_is_given(void **state)
 {
     struct loop *loop = loop_create();
@@ -350,6 +374,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_refused_connect_fails_with_its_word),
         cmocka_unit_test(a_connect_without_answer_fails_at_its_deadline),
         cmocka_unit_test(what_fails_at_once_is_told_in_the_loop_and_stays),
+        cmocka_unit_test(a_connect_leaves_the_descriptors_beyond_its_bound_to_others),
         cmocka_unit_test(a_connect_uses_the_address_it_is_given),
         cmocka_unit_test(a_short_read_is_the_last_of_its_turn),
         cmocka_unit_test(an_abort_resets_the_peer),
