@@ -20,6 +20,7 @@ enum {
     LOOK_MS = 500,
     EXPIRE_MS = 60000,
     QUIET_MS = 1000,          /* a drain looks idle for so long before it ends */
+    CROWD = 1000,             /* connections; the memory of fewer is not worth a look */
     SPARE_DESCRIPTORS = 64,   /* listeners, loops, admin, logs */
     RESERVED_DESCRIPTORS = 32 /* of them, what comes later: probes, scrapes, the control plane */
 };
@@ -183,11 +184,25 @@ static void expire_series(struct process *process)
     }
 }
 
+/* malloc keeps what a crowd of connections took, for as long as the process lives. */
+static void give_memory_back(struct process *process)
+{
+    uint32_t now =
+        live(process, FRONT_OUTBOUND) + live(process, FRONT_INBOUND) + live(process, FRONT_HBONE);
+    if (now > process->crowd) {
+        process->crowd = now;
+    } else if (process->crowd >= CROWD && now <= process->crowd / 2) {
+        process->crowd = now;
+        mem_trim();
+    }
+}
+
 static void on_look(struct timer *timer)
 {
     struct process *process = CONTAINER_OF(timer, struct process, look);
     process_gauges_sample(process);
     expire_series(process);
+    give_memory_back(process);
     if (process->drain_until_ns != 0) {
         look_at_drain(process);
     }

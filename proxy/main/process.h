@@ -32,6 +32,7 @@ struct process {
     int64_t drain_until_ns; /* 0 = not draining */
     int64_t started_ns;
     int64_t expired_ns; /* when old series were last dropped */
+    uint32_t crowd;     /* most live connections since memory was last given back */
     bool outbound_draining;
     int exit_status;
 };
