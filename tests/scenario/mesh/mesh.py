@@ -43,6 +43,7 @@ class Member:
         self.app = None
         self.proxy = None
         self.state_dir = None
+        self.proxy_prefix = []
 
     @property
     def identity(self):
@@ -69,7 +70,7 @@ class Member:
         os.chmod(token_file, 0o600)
         self.state_dir = folder
         argv = flags.proxy(self, mesh.control_address, mesh.roots_file, token_file, folder, *words)
-        self.proxy = self.pod.start(argv, "proxy", uid=networks.PROXY_UID)
+        self.proxy = self.pod.start([*self.proxy_prefix, *argv], "proxy", uid=networks.PROXY_UID)
 
     def restart_proxy(self):
         """Ends it and starts it on what it left: the same state, and the token that is there."""
@@ -159,14 +160,16 @@ class Mesh:
         return made
 
     def member(self, name, app=None, version=None, program=None, ports=None, namespace="default",
-               service_account=None, sidecar=True, proxy_words=(), redirect_words=(), **spec):
+               service_account=None, sidecar=True, proxy_words=(), redirect_words=(), proxy_prefix=(), **spec):
         """Adds a pod and its Workload.
 
         program: a function of apps (or None for a pod that only calls), which gets the pod, and `version` when
         that is given. Its port is told to the mesh as "http" unless `ports` says otherwise.
+        proxy_prefix: a program that replaces itself by the proxy, such as prlimit with its words.
         """
         pod = self.network.pod(name)
         made = Member(self, pod, app or name, version, namespace, service_account or app or name, ports or {}, sidecar)
+        made.proxy_prefix = proxy_prefix
         self.members[name] = made
         if program is not None:
             made.app = program(pod, **({"version": version} if version else {}))
