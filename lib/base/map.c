@@ -17,10 +17,10 @@ static void make_secret(void)
     random_secret(secret, sizeof(secret));
 }
 
-static uint64_t hash_of(struct span key)
+static uint32_t hash_of(struct span key)
 {
     CHECK(pthread_once(&secret_once, make_secret) == 0);
-    uint64_t hash = siphash13(key, secret);
+    uint32_t hash = (uint32_t)siphash13(key, secret);
     return hash < SLOT_FIRST_HASH ? hash + SLOT_FIRST_HASH : hash;
 }
 
@@ -34,10 +34,15 @@ void map_init_borrowed(struct map *map)
     *map = (struct map){.borrows_keys = true};
 }
 
+static struct span key_of(const struct map_slot *slot)
+{
+    return span_make(slot->key, slot->key_bytes);
+}
+
 static void free_key(const struct map *map, const struct map_slot *slot)
 {
     if (!map->borrows_keys) {
-        mem_free((void *)(uintptr_t)slot->key.at);
+        mem_free((void *)(uintptr_t)slot->key);
     }
 }
 
@@ -52,12 +57,12 @@ void map_done(struct map *map)
     *map = (struct map){.borrows_keys = map->borrows_keys};
 }
 
-static struct map_slot *find(const struct map *map, struct span key, uint64_t hash)
+static struct map_slot *find(const struct map *map, struct span key, uint32_t hash)
 {
     size_t mask = map->capacity - 1;
     for (size_t i = hash & mask; map->slots[i].hash != SLOT_FREE; i = (i + 1) & mask) {
         struct map_slot *slot = &map->slots[i];
-        if (slot->hash == hash && span_equal(slot->key, key)) {
+        if (slot->hash == hash && span_equal(key_of(slot), key)) {
             return slot;
         }
     }
@@ -74,7 +79,7 @@ void *map_get(const struct map *map, struct span key)
 }
 
 /* The first slot for this hash that holds nothing. */
-static struct map_slot *vacant(struct map_slot *slots, size_t capacity, uint64_t hash)
+static struct map_slot *vacant(struct map_slot *slots, size_t capacity, uint32_t hash)
 {
     size_t mask = capacity - 1;
     size_t i = hash & mask;
@@ -106,15 +111,15 @@ static void resize(struct map *map)
 
 void *map_put(struct map *map, struct span key, void *value)
 {
-    CHECK(value != NULL);
-    uint64_t hash = hash_of(key);
+    CHECK(value != NULL && key.length <= UINT32_MAX);
+    uint32_t hash = hash_of(key);
     struct map_slot *slot = map->count == 0 ? NULL : find(map, key, hash);
     if (slot != NULL) {
         void *before = slot->value;
         slot->value = value;
         if (map->borrows_keys) {
             /* The old key's bytes may go away with the old value. */
-            slot->key = key;
+            slot->key = key.at;
         }
         return before;
     }
@@ -129,7 +134,8 @@ void *map_put(struct map *map, struct span key, void *value)
     map->count++;
     slot->hash = hash;
     slot->value = value;
-    slot->key = map->borrows_keys ? key : span_make(mem_text(key.at, key.length), key.length);
+    slot->key_bytes = (uint32_t)key.length;
+    slot->key = map->borrows_keys ? key.at : mem_text(key.at, key.length);
     return NULL;
 }
 
@@ -166,7 +172,7 @@ bool map_next(const struct map *map, size_t *at, struct span *ret_key, void **re
     while (*at < map->capacity) {
         const struct map_slot *slot = &map->slots[(*at)++];
         if (slot->hash >= SLOT_FIRST_HASH) {
-            *ret_key = slot->key;
+            *ret_key = key_of(slot);
             *ret_value = slot->value;
             return true;
         }

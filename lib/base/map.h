@@ -7,11 +7,13 @@
  * A hash map from bytes to a pointer. Keys are copied into the map unless made with
  * map_init_borrowed (then the key's bytes must outlive the entry; use for keys inside the value).
  * Open addressing, keyed with a random seed per process, so that keys from outside cannot be made
- * to collide. One thread, or read-only from many. All zero bytes = empty map with copied keys.
+ * to collide. Keys are shorter than 4 GiB; 24 bytes a slot. One thread, or read-only from many. All
+ * zero bytes = empty map with copied keys.
  */
 struct map_slot {
-    uint64_t hash; /* 0 = free, 1 = deleted */
-    struct span key;
+    uint32_t hash; /* 0 = free, 1 = deleted */
+    uint32_t key_bytes;
+    const char *key;
     void *value;
 };
 
