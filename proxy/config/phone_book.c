@@ -40,7 +40,9 @@ struct book_slot6 {
 
 struct phone_book {
     struct refcount references;
-    struct arena arena;
+    struct arena arena; /* workloads */
+    char *texts;        /* names and hosts */
+    size_t text_bytes;
     struct book_entry *entries; /* services and external hosts by name, then workloads */
     size_t entry_count;
     size_t named_count; /* without workloads */
@@ -190,13 +192,29 @@ static struct xds_endpoint *copy_workload(struct phone_book *book, const struct 
     return copy;
 }
 
+static size_t text_size(const struct xds_phone_entry *from)
+{
+    return from->name.length + 1 + (host_is_derived(from) ? 0 : from->host.length + 1);
+}
+
+static const char *add_text(struct phone_book *book, struct span from)
+{
+    char *text = book->texts + book->text_bytes;
+    if (from.length > 0) {
+        memcpy(text, from.at, from.length);
+    }
+    text[from.length] = '\0';
+    book->text_bytes += from.length + 1;
+    return text;
+}
+
 static size_t add_entry(struct phone_book *book, const struct xds_phone_entry *from)
 {
     uint32_t index = (uint32_t)book->entry_count++;
     struct book_entry *entry = &book->entries[index];
-    entry->name = arena_text(&book->arena, from->name);
+    entry->name = add_text(book, from->name);
     entry->kind = from->kind;
-    entry->host = host_is_derived(from) ? NULL : arena_text(&book->arena, from->host);
+    entry->host = host_is_derived(from) ? NULL : add_text(book, from->host);
     if (from->kind == XDS_PHONE_WORKLOAD) {
         entry->workload = copy_workload(book, &from->workload);
     } else {
@@ -232,7 +250,9 @@ struct phone_book *phone_book_create(const struct xds_phone_entry *const *entrie
     size_t addresses6 = 0;
     size_t ports = 0;
     size_t locals = 0;
+    size_t text_bytes = 0;
     for (size_t i = 0; i < count; i++) {
+        text_bytes += text_size(entries[i]);
         for (uint32_t a = 0; a < entries[i]->address_count; a++) {
             bool is6 = entries[i]->addresses[a].family == 6;
             addresses6 += is6;
@@ -246,6 +266,7 @@ struct phone_book *phone_book_create(const struct xds_phone_entry *const *entrie
     refcount_init(&book->references);
     arena_init(&book->arena);
     map_init(&book->hosts);
+    book->texts = mem_alloc(text_bytes);
     book->entries = mem_array(count + 1, sizeof(struct book_entry));
     book->ports = mem_array(ports + 1, sizeof(struct book_port));
     book->locals = mem_array(locals + 1, sizeof(size_t));
@@ -279,6 +300,7 @@ void phone_book_unref(struct phone_book *book)
         return;
     }
     map_done(&book->hosts);
+    mem_free(book->texts);
     mem_free(book->entries);
     mem_free(book->ports);
     mem_free(book->locals);
