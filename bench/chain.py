@@ -5,7 +5,7 @@ Brings everything up on loopback (nobody needs to be root), measures, prints tab
 file. bench/README.md says how the numbers come about and what they may be used for.
 
     bench/chain.py                      counts, then ten rounds against every peer that is installed (about 20 min)
-    bench/chain.py --quick              Remora and the floor, about 30 s
+    bench/chain.py --quick              Remora and the floor, about 90 s
     bench/chain.py --no-counts          times only
     bench/chain.py --rounds 0           counts only
     bench/chain.py --check              Remora's counts of allocations alone, about 10 s: exit status 1 when a request
