@@ -456,3 +456,8 @@ struct tls_config *mesh_ca_server_tls(const struct mesh_ca *ca, struct tls_verif
     EVP_PKEY_free(key);
     return config;
 }
+
+bool mesh_ca_server_is_due(int64_t made_s, int64_t not_after_s, int64_t now_s)
+{
+    return now_s < made_s || now_s >= made_s + (not_after_s - made_s) / 2;
+}

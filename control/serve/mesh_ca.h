@@ -58,5 +58,8 @@ bool mesh_ca_renew(struct mesh_ca *ca, char *reason);
  */
 struct tls_config *mesh_ca_server_tls(const struct mesh_ca *ca, struct tls_verifier verifier,
                                       int64_t *ret_not_after_s, char *reason);
+/* Whether that certificate is to be made anew: half of its life is over, or the clock went back, so
+ * that to others it begins in the future. */
+bool mesh_ca_server_is_due(int64_t made_s, int64_t not_after_s, int64_t now_s);
 
 #endif

@@ -28,7 +28,7 @@ struct xds_server {
     struct grpc_method plain_methods[ADS_METHODS];
     struct timer renew;
     int64_t not_after_s;
-    int64_t renew_at_s;
+    int64_t made_s; /* wall clock, of the own certificate */
     bool closed;
     struct turn_task free_task;
 };
@@ -142,9 +142,8 @@ static bool renew_own(struct xds_server *server, char *reason)
         http_server_set_tls(server->http, tls);
     }
     tls_config_unref(tls);
-    int64_t now_s = clock_wall_ns() / NS_PER_S;
     server->not_after_s = not_after_s;
-    server->renew_at_s = now_s + (not_after_s - now_s) / 2;
+    server->made_s = clock_wall_ns() / NS_PER_S;
     return server->http != NULL;
 }
 
@@ -156,7 +155,9 @@ static void on_renew(struct timer *timer)
     if (!fresh && reason[0] != '\0') {
         LOG_ERROR("ca", "cannot renew the intermediate", LOG_TEXT("reason", reason));
     }
-    if ((fresh || clock_wall_ns() / NS_PER_S >= server->renew_at_s) && !renew_own(server, reason)) {
+    bool due =
+        mesh_ca_server_is_due(server->made_s, server->not_after_s, clock_wall_ns() / NS_PER_S);
+    if ((fresh || due) && !renew_own(server, reason)) {
         LOG_ERROR("ca", "cannot renew the control plane's certificate", LOG_TEXT("reason", reason));
     }
     timer_start(&server->renew, RENEW_CHECK_S * NS_PER_S);

@@ -20,7 +20,8 @@
  * authority does not take the certificate, the token is tried at once.
  */
 
-/* The wall clock may jump while the timer sleeps. */
+/* The wall clock may jump while the timer sleeps: forward beyond the end, or back, so that what we
+ * have begins in the future. */
 enum { LOOK_MS = 60000 };
 
 static void look_later(struct workload_identity *identity, int64_t ms)
@@ -215,7 +216,8 @@ void identity_look(struct timer *timer)
     if (identity->asked_key != NULL) {
         return;
     }
-    if (identity->failures > 0 || !identity_valid(identity) || left_ms <= 0) {
+    bool begun = identity_now_ms() / 1000 >= identity->current.not_before_s;
+    if (identity->failures > 0 || !identity_valid(identity) || !begun || left_ms <= 0) {
         identity_ask(identity);
         return;
     }

@@ -270,6 +270,18 @@ static void the_port_has_a_certificate_of_its_own(void **unused)
     bench_done(&bench);
 }
 
+static void the_own_certificate_is_due_at_half_its_life_and_when_the_clock_went_back(void **unused)
+{
+    static const struct {
+        int64_t now_s;
+        bool due;
+    } cases[] = {{1000, false}, {1001, false}, {1499, false}, {1500, true},
+                 {2000, true},  {99999, true}, {999, true},   {0, true}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(mesh_ca_server_is_due(1000, 2000, cases[i].now_s), cases[i].due);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest cases[] = {
@@ -283,6 +295,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_ended_root_is_told),
         cmocka_unit_test(an_authority_brought_along_is_taken),
         cmocka_unit_test(an_authority_brought_along_must_fit),
+        cmocka_unit_test(the_own_certificate_is_due_at_half_its_life_and_when_the_clock_went_back),
         cmocka_unit_test(the_port_has_a_certificate_of_its_own),
     };
     return TEST_MAIN(cases, argc, argv);

@@ -311,6 +311,34 @@ static void an_expired_certificate_is_replaced_once_the_control_plane_is_back(vo
     place_done(&place);
 }
 
+static void jump_s(int64_t seconds)
+{
+    clock_fake(clock_now_ns(), clock_wall_ns() + seconds * NS_PER_S);
+}
+
+static void a_jump_of_the_wall_clock_is_noticed_within_a_minute(void **state)
+{
+    (void)state;
+    static const int64_t jumps_s[] = {-26 * 3600, -600, 600, 26 * 3600};
+    static const bool is_felt[] = {true, true, false, true};
+    for (size_t i = 0; i < sizeof(jumps_s) / sizeof(jumps_s[0]); i++) {
+        struct place place;
+        place_init(&place);
+        jump_s(30 * 24 * 3600); /* the authority is older than the jump */
+        identity_open(&place);
+        set_roots(&place);
+        pass(&place, 10);
+        assert_int_equal(place.authority.asked, 1);
+        jump_s(jumps_s[i]);
+        pass(&place, 61000);
+        struct workload_identity_state now = state_of(&place);
+        assert_true(now.valid);
+        assert_true(now.not_before_s <= clock_wall_ns() / NS_PER_S);
+        assert_int_equal(place.authority.asked, is_felt[i] ? 2 : 1);
+        place_done(&place);
+    }
+}
+
 static void asking_now_does_not_disturb_a_good_certificate(void **state)
 {
     (void)state;
@@ -520,6 +548,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_refused_certificate_is_followed_by_the_token_as_it_is_now),
         cmocka_unit_test(tokens_that_are_none_are_not_sent),
         cmocka_unit_test(an_expired_certificate_is_replaced_once_the_control_plane_is_back),
+        cmocka_unit_test(a_jump_of_the_wall_clock_is_noticed_within_a_minute),
         cmocka_unit_test(asking_now_does_not_disturb_a_good_certificate),
         cmocka_unit_test(a_question_under_way_is_given_up_with_its_source),
         cmocka_unit_test(overlapping_roots_keep_the_certificate_and_make_new_configs),
