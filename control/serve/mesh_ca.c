@@ -144,6 +144,9 @@ static bool open_own_root(struct mesh_ca *ca, char *reason)
         certificate_list_add(&pair.chain, text_span(&der));
         text_done(&der);
         if (!write_pair(ca, "root.key", "root.crt", &pair, reason)) {
+            /* Half a pair would be refused at the next start, when there may be room. */
+            char unused[KEYSTORE_REASON_BYTES];
+            keystore_remove(ca->store, "root.key", unused);
             pair_done(&pair);
             return false;
         }
