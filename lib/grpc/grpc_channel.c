@@ -103,15 +103,16 @@ static void on_draining(void *owner, struct http_conn *conn)
     http_conn_close(conn, FAILURE_UPSTREAM_GOAWAY);
 }
 
+/* A connection that was up has no error of its own: what follows tells why it stays down. */
 static void note_error(struct grpc_channel *channel, const struct http_conn *conn,
                        enum failure failure)
 {
-    const struct tls_facts *facts = tls_transport_facts(conn->transport);
-    const char *why = facts != NULL && facts->reason[0] != '\0' ? facts->reason
-                      : conn->transport->failure_detail != NULL ? conn->transport->failure_detail
-                                                                : "";
+    if (failure == FAILURE_NONE) {
+        return;
+    }
     snprintf(channel->error, sizeof(channel->error), "%.*s:%u: %.*s%s%s", SPAN_ARG(channel->host),
-             channel->port, SPAN_ARG(failure_word(failure)), why[0] != '\0' ? ": " : "", why);
+             channel->port, SPAN_ARG(failure_word(failure)), conn->why != NULL ? ": " : "",
+             conn->why != NULL ? conn->why : "");
 }
 
 static void on_closed(void *owner, struct http_conn *conn, enum failure failure)
@@ -120,9 +121,7 @@ static void on_closed(void *owner, struct http_conn *conn, enum failure failure)
     if (conn != channel->conn) {
         return;
     }
-    if (conn->transport != NULL) {
-        note_error(channel, conn, failure);
-    }
+    note_error(channel, conn, failure);
     channel->conn = NULL;
     tell_down(channel);
     if (!channel->closing) {

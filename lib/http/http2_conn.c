@@ -4,6 +4,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
 #include "lib/http/http2_memory.h"
+#include "lib/tls/tls_transport.h"
 
 #include <string.h>
 
@@ -126,7 +127,18 @@ static void end(struct turn_task *task)
     http2_block_drop(conn);
     nghttp2_session_del(conn->session);
     byte_queue_done(&conn->output);
+    mem_free(conn->base.why);
     mem_free(conn);
+}
+
+/* The transport is gone when the owner hears of it. */
+static char *words_of(const struct transport *transport)
+{
+    const struct tls_facts *facts = tls_transport_facts(transport);
+    if (facts != NULL && facts->reason[0] != '\0') {
+        return mem_strdup(facts->reason);
+    }
+    return transport->failure_detail != NULL ? mem_strdup(transport->failure_detail) : NULL;
 }
 
 void http2_close(struct http2_conn *conn, uint32_t code, enum failure failure)
@@ -144,6 +156,9 @@ void http2_close(struct http2_conn *conn, uint32_t code, enum failure failure)
     turn_task_cancel(&conn->flush);
     struct transport *transport = conn->base.transport;
     conn->base.transport = NULL;
+    if (!conn->ready) {
+        conn->base.why = words_of(transport);
+    }
     if (conn->ready && conn->output.length > 0) {
         transport_write_queue(transport, &conn->output);
     }

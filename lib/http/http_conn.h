@@ -47,6 +47,9 @@ struct http_conn {
     uint32_t streams;       /* live */
     uint64_t streams_total; /* ever */
     int64_t idle_since_ns;  /* when streams fell to 0; 0 while busy */
+    /* Client, HTTP/2, in on_closed: what the transport said of its failure before it was ready; NULL
+     * = nothing. */
+    char *why;
 };
 
 /* Each takes over a transport, which may still be connecting. in_mesh: see above. */

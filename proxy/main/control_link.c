@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PEM_BYTES = 1 << 20, LOOK_MS = 5000 };
+enum { PEM_BYTES = 1 << 20, LOOK_MS = 5000, ERROR_BYTES = 256 };
 
 struct control_link {
     struct loop *loop;
@@ -37,6 +37,7 @@ struct control_link {
     bool shows_certificate;
     bool subscribed;
     bool connected;
+    char told[ERROR_BYTES]; /* the last reason for which the control plane could not be reached */
 };
 
 static bool read_pem(struct span path, struct text *into, char *reason, size_t reason_bytes)
@@ -161,6 +162,20 @@ static bool make_identity(struct control_link *link, char *reason, size_t reason
     return link->identity != NULL;
 }
 
+/* Each reason once: tries go on for as long as the control plane is away. */
+static void tell_error(struct control_link *link)
+{
+    const char *error = grpc_channel_error(link->channel);
+    if (strncmp(error, link->told, ERROR_BYTES - 1) == 0) {
+        return;
+    }
+    snprintf(link->told, sizeof(link->told), "%s", error);
+    if (error[0] != '\0') {
+        LOG_WARN("xds", "the control plane cannot be reached; nothing changes for traffic",
+                 LOG_SPAN("server", link->options->control), LOG_TEXT("reason", error));
+    }
+}
+
 /* An expired certificate would only be refused: the token speaks for us until there is a new one.
  */
 static void on_look(struct timer *timer)
@@ -173,6 +188,7 @@ static void on_look(struct timer *timer)
         link->shows_certificate = false;
         grpc_channel_set_tls(link->channel, link->bootstrap, true);
     }
+    tell_error(link);
     timer_start(&link->look, LOOK_MS * NS_PER_MS);
 }
 
@@ -206,7 +222,7 @@ static void on_state(void *owner, bool connected)
                      LOG_SPAN("server", link->options->control));
         } else {
             LOG_WARN("xds", "the control plane is away; nothing changes for traffic",
-                     LOG_TEXT("reason", grpc_channel_error(link->channel)));
+                     LOG_SPAN("server", link->options->control));
         }
     }
     link->connected = connected;

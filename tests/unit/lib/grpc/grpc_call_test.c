@@ -292,6 +292,27 @@ static void a_lost_connection_ends_calls_and_comes_back(void **state)
     bed_close(bed);
 }
 
+static bool is_told(void *owner)
+{
+    return strstr(grpc_channel_error(owner), "connect_refused") != NULL;
+}
+
+static void a_server_that_cannot_be_reached_is_told_with_the_reason(void **state)
+{
+    struct bed *bed = bed_open();
+    struct text wanted = {0};
+    text_printf(&wanted, "127.0.0.1:%u: connect_refused: Connection refused",
+                http_server_address(bed->server)->port);
+    assert_string_equal(grpc_channel_error(bed->channel), "");
+    http_server_close(bed->server);
+    bed->server = NULL;
+    assert_true(loop_run_until(bed->loop, is_told, bed->channel, 10000));
+    assert_string_equal(grpc_channel_error(bed->channel), wanted.bytes);
+    text_done(&wanted);
+    bed_listen(bed, 0);
+    bed_close(bed);
+}
+
 static void back_off_is_full_jitter_and_bounded(void **state)
 {
     assert_int_equal(grpc_channel_backoff_ms(1, 0.999999), 499);
@@ -312,6 +333,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_deadline_ends_a_call_that_nobody_answers),
         cmocka_unit_test(a_cancelled_call_is_silent_and_the_server_forgets_it),
         cmocka_unit_test(a_lost_connection_ends_calls_and_comes_back),
+        cmocka_unit_test(a_server_that_cannot_be_reached_is_told_with_the_reason),
         cmocka_unit_test(back_off_is_full_jitter_and_bounded),
     };
     return TEST_MAIN(cases, argc, argv);
