@@ -37,6 +37,15 @@ def ip(*words):
         raise OSError(f"ip {' '.join(words)}: {done.stderr.strip()}")
 
 
+def unmount_below(folder):
+    """File systems that a test mounted there."""
+    with open("/proc/mounts", encoding="utf-8") as file:
+        places = [line.split()[1] for line in file]
+    for place in places:
+        if place.startswith(folder + "/"):
+            subprocess.run(["umount", "--lazy", place], check=False, capture_output=True)
+
+
 def sweep():
     """Deletes namespaces and folders whose owner no longer runs. Those of living processes are not touched."""
     def is_stale(name, pattern):
@@ -50,6 +59,7 @@ def sweep():
     if not os.environ.get("REMORA_KEEP"):
         for name in os.listdir(tempfile.gettempdir()):
             if is_stale(name, r"remora-test-(\d+)-.*"):
+                unmount_below(os.path.join(tempfile.gettempdir(), name))
                 shutil.rmtree(os.path.join(tempfile.gettempdir(), name), ignore_errors=True)
 
 
@@ -200,6 +210,13 @@ class Network:
         os.chown(path, uid, uid)
         return path
 
+    def make_disk(self, name, size, uid=0):
+        """A folder on a file system of its own that holds so much ("256k"); it goes with the network."""
+        path = self.make_folder(name, uid)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755,uid={uid},gid={uid}", "remora-test", path],
+                       check=True, capture_output=True)
+        return path
+
     def translate(self, virtual, port, pod, target_port=None):
         """The node sends connections to virtual:port to the pod: the work of kube-proxy, for one endpoint."""
         family = "ip6" if ipaddress.ip_address(virtual).version == 6 else "ip"
@@ -219,5 +236,6 @@ class Network:
         for namespace in self._namespaces:
             namespace.delete()
         self._namespaces = []
+        unmount_below(self.folder)
         if not os.environ.get("REMORA_KEEP"):
             shutil.rmtree(self.folder, ignore_errors=True)
