@@ -188,34 +188,43 @@ void observe_request(struct observe *observe, const struct request_record *recor
     log_record(observe, record);
 }
 
-void observe_tcp_opened(struct observe *observe, const struct request_record *record)
+static struct stats_cell *hold_bytes(struct observe *observe, const struct request_record *record,
+                                     enum proxy_stat stat)
+{
+    return STATS_HOLD(observe->writer, stat, direction_of(record->direction),
+                      or_unknown(record->source_workload), or_unknown(record->destination_service),
+                      or_unknown(record->destination_namespace));
+}
+
+void observe_tcp_opened(struct observe *observe, const struct request_record *record,
+                        struct tcp_cells *ret_cells)
 {
     struct stats_cell *cell = STATS_FIND(
         observe->writer, now_of(observe), PROXY_STAT_TCP_OPENED, direction_of(record->direction),
         or_unknown(record->source_workload), or_unknown(record->destination_service),
         or_unknown(record->destination_namespace), mtls_of(record));
     stats_add(cell, 1);
+    ret_cells->received = hold_bytes(observe, record, PROXY_STAT_TCP_RECEIVED);
+    ret_cells->sent = hold_bytes(observe, record, PROXY_STAT_TCP_SENT);
 }
 
-static void add_bytes(struct observe *observe, const struct request_record *record,
-                      enum proxy_stat stat, uint64_t bytes)
+void observe_tcp_moved(const struct tcp_cells *cells, uint64_t received_bytes, uint64_t sent_bytes)
 {
-    struct stats_cell *cell =
-        STATS_FIND(observe->writer, now_of(observe), stat, direction_of(record->direction),
-                   or_unknown(record->source_workload), or_unknown(record->destination_service),
-                   or_unknown(record->destination_namespace));
-    stats_add(cell, bytes);
+    stats_add(cells->received, received_bytes);
+    stats_add(cells->sent, sent_bytes);
 }
 
-void observe_tcp_closed(struct observe *observe, const struct request_record *record)
+void observe_tcp_closed(struct observe *observe, const struct request_record *record,
+                        struct tcp_cells *cells)
 {
     struct stats_cell *cell = STATS_FIND(
         observe->writer, now_of(observe), PROXY_STAT_TCP_CLOSED, direction_of(record->direction),
         or_unknown(record->source_workload), or_unknown(record->destination_service),
         or_unknown(record->destination_namespace), failure_word(record->failure));
     stats_add(cell, 1);
-    add_bytes(observe, record, PROXY_STAT_TCP_RECEIVED, record->bytes_in);
-    add_bytes(observe, record, PROXY_STAT_TCP_SENT, record->bytes_out);
+    stats_release(observe->writer, cells->received, now_of(observe));
+    stats_release(observe->writer, cells->sent, now_of(observe));
+    *cells = (struct tcp_cells){NULL, NULL};
     log_record(observe, record);
 }
 

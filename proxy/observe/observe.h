@@ -26,9 +26,18 @@ void observe_destroy(struct observe *observe);
 void observe_configure(struct observe *observe, const struct workload_config *workload);
 /* A finished HTTP request. */
 void observe_request(struct observe *observe, const struct request_record *record);
-/* An opaque connection: opened, then closed with its totals in the record. */
-void observe_tcp_opened(struct observe *observe, const struct request_record *record);
-void observe_tcp_closed(struct observe *observe, const struct request_record *record);
+/*
+ * An opaque connection. Its bytes are counted while they move (it may live for days); the totals of
+ * the record are for the log. Cells are held between opened and closed.
+ */
+struct tcp_cells {
+    struct stats_cell *received, *sent;
+};
+void observe_tcp_opened(struct observe *observe, const struct request_record *record,
+                        struct tcp_cells *ret_cells);
+void observe_tcp_moved(const struct tcp_cells *cells, uint64_t received_bytes, uint64_t sent_bytes);
+void observe_tcp_closed(struct observe *observe, const struct request_record *record,
+                        struct tcp_cells *cells);
 /* A downstream connection that was refused before it became a request. */
 void observe_refused(struct observe *observe, uint8_t direction, enum failure failure,
                      const struct address *from, uint16_t port);

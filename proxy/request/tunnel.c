@@ -32,6 +32,7 @@ struct tunnel {
     const struct tunnel_events *events;
     void *owner;
     struct request_record record;
+    struct tcp_cells cells; /* while recorded_open */
     struct turn_task start_task, free_task;
     enum failure failure;
     uint32_t extra_attempts;
@@ -62,7 +63,7 @@ static void tunnel_over(struct tunnel *tunnel, enum failure failure)
     tunnel->record.done_ns = loop_now_ns(scope->loop);
     tunnel->record.failure = failure;
     if (tunnel->recorded_open) {
-        observe_tcp_closed(scope->observe, &tunnel->record);
+        observe_tcp_closed(scope->observe, &tunnel->record, &tunnel->cells);
     }
     if (tunnel->upstream != NULL) {
         transport_close(tunnel->upstream);
@@ -84,7 +85,7 @@ static void tunnel_fail(struct tunnel *tunnel, enum failure failure)
     if (joined && !tunnel->recorded_open) {
         /* A connection that never reached an endpoint is counted too. */
         tunnel->recorded_open = true;
-        observe_tcp_opened(tunnel->origin.scope->observe, &tunnel->record);
+        observe_tcp_opened(tunnel->origin.scope->observe, &tunnel->record, &tunnel->cells);
     }
     tunnel_over(tunnel, failure);
     if (!joined) {
@@ -111,6 +112,7 @@ static void on_pair_bytes(void *owner, uint64_t a_to_b, uint64_t b_to_a)
     struct tunnel *tunnel = owner;
     tunnel->record.bytes_in += a_to_b;
     tunnel->record.bytes_out += b_to_a;
+    observe_tcp_moved(&tunnel->cells, a_to_b, b_to_a);
 }
 
 static const struct relay_pair_events pair_events = {
@@ -126,7 +128,7 @@ static void tunnel_relay(struct tunnel *tunnel)
     tunnel->upstream = NULL;
     tunnel->state = TUNNEL_RELAYING;
     tunnel->recorded_open = true;
-    observe_tcp_opened(tunnel->origin.scope->observe, &tunnel->record);
+    observe_tcp_opened(tunnel->origin.scope->observe, &tunnel->record, &tunnel->cells);
     tunnel->pair =
         relay_pair_start(downstream, upstream, tunnel->cluster->config->facts.connection_idle_ms,
                          &pair_events, tunnel);

@@ -162,19 +162,40 @@ static void opaque_connections_are_counted_when_they_open_and_close(void **state
     struct bench bench;
     bench_open(&bench);
     struct request_record record = record_of();
+    struct tcp_cells cells;
     record.protocol = RECORD_TCP;
-    record.bytes_in = 100;
-    record.bytes_out = 7;
-    observe_tcp_opened(bench.observe, &record);
+    observe_tcp_opened(bench.observe, &record, &cells);
     assert_int_equal(total_of(&bench, PROXY_STAT_TCP_OPENED), 1);
     assert_int_equal(total_of(&bench, PROXY_STAT_TCP_CLOSED), 0);
     record.failure = FAILURE_UPSTREAM_RESET;
-    observe_tcp_closed(bench.observe, &record);
+    observe_tcp_closed(bench.observe, &record, &cells);
     assert_int_equal(COUNT(&bench, PROXY_STAT_TCP_CLOSED, SPAN("outbound"), SPAN("web"),
                            SPAN("api"), SPAN("shop"), SPAN("upstream_reset")),
                      1);
-    assert_int_equal(total_of(&bench, PROXY_STAT_TCP_RECEIVED), 100);
-    assert_int_equal(total_of(&bench, PROXY_STAT_TCP_SENT), 7);
+    assert_null(cells.received);
+    bench_close(&bench);
+}
+
+static void bytes_of_opaque_connections_are_counted_while_they_move(void **state)
+{
+    struct bench bench;
+    bench_open(&bench);
+    struct request_record record = record_of();
+    struct tcp_cells first;
+    struct tcp_cells second;
+    record.protocol = RECORD_TCP;
+    observe_tcp_opened(bench.observe, &record, &first);
+    observe_tcp_opened(bench.observe, &record, &second);
+    observe_tcp_moved(&first, 100, 7);
+    observe_tcp_moved(&second, 1, 0);
+    assert_int_equal(COUNT(&bench, PROXY_STAT_TCP_RECEIVED, SPAN("outbound"), SPAN("web"),
+                           SPAN("api"), SPAN("shop")),
+                     101);
+    observe_tcp_closed(bench.observe, &record, &first);
+    observe_tcp_moved(&second, 0, 3);
+    observe_tcp_closed(bench.observe, &record, &second);
+    assert_int_equal(total_of(&bench, PROXY_STAT_TCP_RECEIVED), 101);
+    assert_int_equal(total_of(&bench, PROXY_STAT_TCP_SENT), 10);
     bench_close(&bench);
 }
 
@@ -294,6 +315,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(grpc_statuses_are_counted_apart),
         cmocka_unit_test(a_denied_retry_counts_only_where_the_request_failed),
         cmocka_unit_test(opaque_connections_are_counted_when_they_open_and_close),
+        cmocka_unit_test(bytes_of_opaque_connections_are_counted_while_they_move),
         cmocka_unit_test(refused_and_plain_connections_are_counted),
         cmocka_unit_test(hostile_names_fold_into_other_and_nothing_is_lost),
         cmocka_unit_test(the_recorder_keeps_what_failed_or_was_slow_newest_first),
