@@ -36,6 +36,7 @@ struct grpc_channel {
     struct turn_task late_task; /* tells watches that came after the connection */
     bool up;                    /* watches have been told */
     bool closing;
+    bool moving; /* to a connection with another certificate */
     char error[200];
 };
 
@@ -71,6 +72,7 @@ static void failed(struct grpc_channel *channel)
         try_address(channel);
         return;
     }
+    channel->moving = false;
     channel->failures++;
     int64_t ms = grpc_channel_backoff_ms(channel->failures, random_unit());
     timer_start(&channel->retry, (ms > 1 ? ms : 1) * NS_PER_MS);
@@ -88,6 +90,7 @@ static void on_available(void *owner, struct http_conn *conn)
         return;
     }
     channel->up = true;
+    channel->moving = false;
     channel->error[0] = '\0';
     channel->address_next = channel->address_count;
     LIST_EACH(&channel->watches, entry)
@@ -124,9 +127,14 @@ static void on_closed(void *owner, struct http_conn *conn, enum failure failure)
     note_error(channel, conn, failure);
     channel->conn = NULL;
     tell_down(channel);
-    if (!channel->closing) {
-        failed(channel);
+    if (channel->closing) {
+        return;
     }
+    if (channel->moving && failure == FAILURE_LOCAL_SHUTDOWN) {
+        timer_start(&channel->retry, 0);
+        return;
+    }
+    failed(channel);
 }
 
 static const struct http_conn_events conn_events = {
@@ -342,9 +350,15 @@ void grpc_channel_set_tls(struct grpc_channel *channel, struct tls_config *tls, 
 {
     tls_config_unref(channel->tls);
     channel->tls = tls != NULL ? tls_config_ref(tls) : NULL;
-    if (reconnect) {
+    if (reconnect && channel->conn != NULL) {
+        channel->moving = true;
         close_conn(channel);
     }
+}
+
+bool grpc_channel_moving(const struct grpc_channel *channel)
+{
+    return channel->moving;
 }
 
 const char *grpc_channel_error(const struct grpc_channel *channel)

@@ -43,8 +43,13 @@ struct loop *grpc_channel_loop(const struct grpc_channel *channel);
 struct span grpc_channel_authority(const struct grpc_channel *channel);
 /* The server has answered: the next reconnect is quick again. */
 void grpc_channel_healthy(struct grpc_channel *channel);
-/* Another client certificate: for the next connection; reconnect = give up the present one now. */
+/*
+ * Another client certificate: for the next connection; reconnect = give up the present one now. The
+ * next is made at once: that is no failure and waits for no back-off.
+ */
 void grpc_channel_set_tls(struct grpc_channel *channel, struct tls_config *tls, bool reconnect);
+/* Between set_tls's reconnect and the next connection, or the first try of it that failed. */
+bool grpc_channel_moving(const struct grpc_channel *channel);
 /* Why it is down, for logs and /ready; "" when up. */
 const char *grpc_channel_error(const struct grpc_channel *channel);
 /* How long until the next try. Pure; draw in [0, 1), failures >= 1. */

@@ -64,9 +64,11 @@ static void on_done(void *owner, enum grpc_code code, struct span message)
         reporter->unwanted = true;
         return;
     }
-    LOG_WARN_LIMITED("load", "the stream of load reports has ended",
-                     LOG_TEXT("status", grpc_code_name(code)), LOG_SPAN("reason", message));
-    restart_later(reporter);
+    if (!grpc_channel_moving(reporter->channel)) {
+        LOG_WARN_LIMITED("load", "the stream of load reports has ended",
+                         LOG_TEXT("status", grpc_code_name(code)), LOG_SPAN("reason", message));
+        restart_later(reporter);
+    }
 }
 
 static const struct grpc_call_events call_events = {.on_message = on_message, .on_done = on_done};

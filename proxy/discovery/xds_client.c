@@ -113,9 +113,12 @@ static void on_done(void *owner, enum grpc_code code, struct span message)
         timer_start(&client->restart, 0);
         return;
     }
-    LOG_WARN_LIMITED("xds", "the discovery stream has ended",
-                     LOG_TEXT("status", grpc_code_name(code)), LOG_SPAN("reason", message));
-    restart_later(client);
+    /* A connection that we give up for one with another certificate is no failure: on_up comes. */
+    if (!grpc_channel_moving(client->channel)) {
+        LOG_WARN_LIMITED("xds", "the discovery stream has ended",
+                         LOG_TEXT("status", grpc_code_name(code)), LOG_SPAN("reason", message));
+        restart_later(client);
+    }
     if (was_answered) {
         client->events->on_state(client->owner, false);
     }

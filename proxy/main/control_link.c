@@ -15,7 +15,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PEM_BYTES = 1 << 20, LOOK_MS = 5000, ERROR_BYTES = 256 };
+enum {
+    PEM_BYTES = 1 << 20,
+    LOOK_MS = 5000,
+    ERROR_BYTES = 256,
+    MOVE_MS = 2000, /* a change of connection that takes longer is told as a loss */
+};
 
 struct control_link {
     struct loop *loop;
@@ -37,7 +42,8 @@ struct control_link {
     bool shows_certificate;
     bool subscribed;
     bool connected;
-    char told[ERROR_BYTES]; /* the last reason for which the control plane could not be reached */
+    char told[ERROR_BYTES];  /* the last reason for which the control plane could not be reached */
+    int64_t moving_since_ns; /* 0 = no; away, but of our own will and not told */
 };
 
 static bool read_pem(struct span path, struct text *into, char *reason, size_t reason_bytes)
@@ -166,7 +172,7 @@ static bool make_identity(struct control_link *link, char *reason, size_t reason
 static void tell_error(struct control_link *link)
 {
     const char *error = grpc_channel_error(link->channel);
-    if (strncmp(error, link->told, ERROR_BYTES - 1) == 0) {
+    if (grpc_channel_moving(link->channel) || strncmp(error, link->told, ERROR_BYTES - 1) == 0) {
         return;
     }
     snprintf(link->told, sizeof(link->told), "%s", error);
@@ -176,12 +182,23 @@ static void tell_error(struct control_link *link)
     }
 }
 
+static void tell_away(struct control_link *link)
+{
+    link->moving_since_ns = 0;
+    LOG_WARN("xds", "the control plane is away; nothing changes for traffic",
+             LOG_SPAN("server", link->options->control));
+}
+
 /* An expired certificate would only be refused: the token speaks for us until there is a new one.
  */
 static void on_look(struct timer *timer)
 {
     struct control_link *link = CONTAINER_OF(timer, struct control_link, look);
     struct workload_identity_state state;
+    if (link->moving_since_ns != 0 &&
+        loop_now_ns(link->loop) - link->moving_since_ns >= MOVE_MS * NS_PER_MS) {
+        tell_away(link);
+    }
     workload_identity_state(link->identity, &state);
     if (link->shows_certificate && !state.valid) {
         LOG_WARN("identity", "the certificate has ended; asking for one with the token");
@@ -213,17 +230,26 @@ static void on_roots(void *owner, struct span roots_pem)
     }
 }
 
+/* Each new certificate makes a new connection: nobody needs to be told of that. */
+static void tell_state(struct control_link *link, bool connected)
+{
+    if (!connected && grpc_channel_moving(link->channel)) {
+        link->moving_since_ns = loop_now_ns(link->loop);
+    } else if (!connected) {
+        tell_away(link);
+    } else if (link->moving_since_ns != 0) {
+        link->moving_since_ns = 0;
+    } else {
+        LOG_INFO("xds", "connected to the control plane",
+                 LOG_SPAN("server", link->options->control));
+    }
+}
+
 static void on_state(void *owner, bool connected)
 {
     struct control_link *link = owner;
     if (link->connected != connected) {
-        if (connected) {
-            LOG_INFO("xds", "connected to the control plane",
-                     LOG_SPAN("server", link->options->control));
-        } else {
-            LOG_WARN("xds", "the control plane is away; nothing changes for traffic",
-                     LOG_SPAN("server", link->options->control));
-        }
+        tell_state(link, connected);
     }
     link->connected = connected;
     if (link->load_reporter != NULL) {

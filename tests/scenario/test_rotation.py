@@ -80,6 +80,9 @@ def test_rotation_breaks_nothing(short_lived):
         # Later than the first one's end: what is in use is a renewed one.
         assert member.metrics().total("remora_cert_expiration_timestamp_seconds") > began + 10
         assert member.metrics().total("remora_cert_renewals_total", result="failed") == 0
+        # Each certificate has a connection to the control plane of its own: nobody is alarmed by that.
+        log = member.proxy.log()
+        assert "control plane is away" not in log and "stream has ended" not in log, log
 
 
 class Applicant:

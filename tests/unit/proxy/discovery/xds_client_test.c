@@ -124,6 +124,51 @@ static void what_the_server_takes_away_or_does_not_have_is_told(void **state)
     ads_done(&rig);
 }
 
+/* Another certificate needs another connection. With back-off forty of them would take 10 s on
+ * average; without, nothing waits. */
+static void a_change_of_connection_waits_for_no_back_off(void **state)
+{
+    (void)state;
+    struct ads_rig rig;
+    ads_open(&rig, false, false);
+    want(&rig, XDS_CLUSTER, "a");
+    ads_until_asked(&rig, "open delta");
+    const struct ads_item items[] = {{"a", "7"}};
+    int64_t took_ns = 0;
+    for (unsigned i = 1; i <= 40; i++) {
+        ads_respond(&rig, XDS_CLUSTER, "", items, 1, NULL);
+        ads_until_heard(&rig, "up");
+        assert_false(grpc_channel_moving(rig.channel));
+        int64_t began_ns = clock_now_ns();
+        grpc_channel_set_tls(rig.channel, NULL, true);
+        assert_true(grpc_channel_moving(rig.channel));
+        ads_until_heard(&rig, "down");
+        ads_until_asked(&rig, "open delta");
+        assert_int_equal(xds_client_counters(rig.client)->streams, i + 1);
+        took_ns += clock_now_ns() - began_ns;
+    }
+    assert_true(took_ns < 4000 * NS_PER_MS);
+    ads_done(&rig);
+}
+
+static void a_change_that_fails_is_a_loss(void **state)
+{
+    (void)state;
+    struct ads_rig rig;
+    ads_open(&rig, false, false);
+    want(&rig, XDS_CLUSTER, "a");
+    ads_until_asked(&rig, "open delta");
+    ads_server_close(&rig);
+    grpc_channel_set_tls(rig.channel, NULL, true);
+    while (grpc_channel_moving(rig.channel)) {
+        loop_turn(rig.loop);
+    }
+    assert_string_not_equal(grpc_channel_error(rig.channel), "");
+    ads_server_open(&rig);
+    ads_until_asked(&rig, "open delta");
+    ads_done(&rig);
+}
+
 static void a_new_stream_tells_all_names_and_versions_and_loses_nothing(void **state)
 {
     (void)state;
@@ -322,6 +367,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_same_name_twice_in_a_response_is_refused),
         cmocka_unit_test(what_was_not_asked_for_is_left_alone),
         cmocka_unit_test(what_the_server_takes_away_or_does_not_have_is_told),
+        cmocka_unit_test(a_change_of_connection_waits_for_no_back_off),
+        cmocka_unit_test(a_change_that_fails_is_a_loss),
         cmocka_unit_test(a_new_stream_tells_all_names_and_versions_and_loses_nothing),
         cmocka_unit_test(the_same_holds_when_the_whole_server_goes_and_comes_back),
         cmocka_unit_test(a_server_without_delta_is_asked_for_the_state_of_the_world),
