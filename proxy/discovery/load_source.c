@@ -2,19 +2,27 @@
 
 static const char ambiguous[] = "";
 
-/* "inbound|10.0.0.7:8080", as workers name the local application's clusters. */
-static bool inbound_service(const struct snapshot *snapshot, struct span cluster, bool *ret_inbound,
-                            struct span *ret_service, struct span *ret_namespace)
+static uint16_t called_port(const struct load_source *source, const struct address *application)
 {
-    size_t colon = cluster.length;
-    uint64_t port = 0;
-    while (colon > 0 && cluster.at[colon - 1] != ':') {
-        colon--;
+    for (size_t i = 0; i < source->alias_count; i++) {
+        if (address_equal(&source->aliases[i].application, application)) {
+            return source->aliases[i].called;
+        }
     }
-    if (!span_to_u64(span_cut(cluster, colon, cluster.length), UINT16_MAX, &port)) {
+    return application->port;
+}
+
+/* "inbound|10.0.0.7:8080", as workers name the local application's clusters. */
+static bool inbound_service(const struct load_source *source, struct span cluster,
+                            bool *ret_inbound, struct span *ret_service, struct span *ret_namespace)
+{
+    const struct snapshot *snapshot = source->snapshot;
+    struct address application;
+    if (!address_parse(span_cut(cluster, SPAN("inbound|").length, cluster.length), &application)) {
         return false;
     }
-    struct span service = workload_config_port(snapshot->workload, (uint16_t)port).service;
+    struct span service =
+        workload_config_port(snapshot->workload, called_port(source, &application)).service;
     if (service.length == 0) {
         return false;
     }
@@ -32,7 +40,7 @@ static bool service_of(void *owner, struct span cluster, bool *ret_inbound,
         return false;
     }
     if (span_starts_with(cluster, SPAN("inbound|"))) {
-        return inbound_service(source->snapshot, cluster, ret_inbound, ret_service, ret_namespace);
+        return inbound_service(source, cluster, ret_inbound, ret_service, ret_namespace);
     }
     const struct cluster_config *config = snapshot_cluster(source->snapshot, cluster);
     if (config == NULL || config->facts.service.length == 0) {

@@ -9,7 +9,14 @@
  * cluster is of, and which version a workload. A workload whose endpoints are of several versions
  * (one is being rolled out) has none. Main thread.
  */
+struct load_alias { /* explicit mode: the application has another port than callers know */
+    struct address application;
+    uint16_t called;
+};
+
 struct load_source {
+    const struct load_alias *aliases; /* the owner's */
+    size_t alias_count;
     struct snapshot *snapshot; /* NULL before the first */
     struct map versions;       /* "namespace/service/workload" -> NUL-terminated text */
     struct arena arena;        /* of these texts */

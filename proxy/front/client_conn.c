@@ -452,16 +452,18 @@ static struct client_conn *conn_create(struct front *front, uint8_t side,
     return conn;
 }
 
-/* The application's port: how it is spoken and who may come. */
-static void place_inbound(struct client_conn *conn)
+/*
+ * How the application is spoken to and who may come. called: the port that callers know, which is
+ * what manifests speak of; in explicit mode the application itself has another.
+ */
+static void place_inbound(struct client_conn *conn, uint16_t called)
 {
-    struct xds_inbound_port port =
-        workload_config_port(conn->snapshot->workload, conn->origin.original_dst.port);
+    struct xds_inbound_port port = workload_config_port(conn->snapshot->workload, called);
     conn->mode = port.mode;
     conn->protocol = port.protocol;
     conn->origin.protocol = port.protocol;
     conn->origin.service = port.service;
-    conn->origin.port = conn->origin.original_dst.port;
+    conn->origin.port = called;
     detect_start(conn);
 }
 
@@ -524,7 +526,7 @@ void client_conn_open(struct front *front, const struct front_listener *listener
         conn->mode = XDS_MTLS_STRICT;
         become_mtls(conn);
     } else if (listener->side == FRONT_INBOUND) {
-        place_inbound(conn);
+        place_inbound(conn, listener->redirected ? to->port : listener->at.port);
     } else if (listener->service.length == 0) {
         place_outbound(conn);
     } else if (destination_service(conn, listener->service, listener->service_port)) {
@@ -535,7 +537,7 @@ void client_conn_open(struct front *front, const struct front_listener *listener
 }
 
 void client_conn_inner(struct front *front, struct transport *transport, const struct address *to,
-                       struct span peer_identity)
+                       uint16_t called, struct span peer_identity)
 {
     struct client_conn *conn = conn_create(front, FRONT_INBOUND, transport, &transport->peer);
     conn->inner = true;
@@ -543,5 +545,5 @@ void client_conn_inner(struct front *front, struct transport *transport, const s
     conn->origin.https = true;
     conn->origin.original_dst = *to;
     conn->origin.peer_identity = arena_span(&conn->arena, peer_identity);
-    place_inbound(conn);
+    place_inbound(conn, called);
 }

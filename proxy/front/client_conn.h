@@ -59,9 +59,12 @@ void client_conn_accept(struct front *front, const struct front_listener *listen
  */
 void client_conn_open(struct front *front, const struct front_listener *listener,
                       struct transport *transport, const struct address *to, enum failure failure);
-/* What came out of a CONNECT tunnel: inbound, to the application at `to`, from a verified peer. */
+/*
+ * What came out of a CONNECT tunnel: inbound, to the application at `to`, which the peer, verified,
+ * called by the port `called`.
+ */
 void client_conn_inner(struct front *front, struct transport *transport, const struct address *to,
-                       struct span peer_identity);
+                       uint16_t called, struct span peer_identity);
 /* Refuses: counted, closed without a byte. */
 void client_conn_refuse(struct client_conn *conn, enum failure failure);
 /* Ends it from outside. */

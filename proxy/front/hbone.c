@@ -82,7 +82,7 @@ static void on_head(void *owner, struct http_head *head)
     http_stream_send_head(hbone->stream, &answer, false);
     struct transport *transport = connect_transport_server(conn->front->scope->loop, hbone->stream,
                                                            &to, &conn->origin.downstream);
-    client_conn_inner(conn->front, transport, &target, conn->origin.peer_identity);
+    client_conn_inner(conn->front, transport, &target, to.port, conn->origin.peer_identity);
     hbone_over(hbone);
 }
 

@@ -37,6 +37,7 @@ struct control_link {
     struct apply *apply;
     struct last_known_good *last_known_good;
     struct load_source load_source;
+    struct load_alias aliases[OPTIONS_LISTENERS];
     struct load_reporter *load_reporter; /* NULL without a channel */
     struct timer look;
     bool shows_certificate;
@@ -288,6 +289,12 @@ static bool make_last_known_good(struct control_link *link, char *reason, size_t
 static void make_load_reporter(struct control_link *link, const struct stats_registry *registry)
 {
     const struct proxy_options *options = link->options;
+    for (size_t i = 0; i < options->inbound_count; i++) {
+        address_parse(options->inbound[i].to, &link->aliases[i].application);
+        link->aliases[i].called = options->inbound[i].at.port;
+    }
+    link->load_source.aliases = link->aliases;
+    link->load_source.alias_count = options->inbound_count;
     struct load_report *report =
         load_report_create(registry, options->node_id, options->version, &load_source_names,
                            &link->load_source, loop_now_ns(link->loop));

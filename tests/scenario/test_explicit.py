@@ -1,4 +1,5 @@
 """Sidecars without redirection and without root: every program belongs to one ordinary user of one machine."""
+import json
 import os
 import types
 
@@ -71,6 +72,33 @@ def test_the_inbound_side_takes_only_mutual_tls(machine):
     assert dialled.ok and dialled.reply == ""
     scraped = metrics.get(machine.pod, flags.METRICS_PORT, flags.METRICS_PATH, host=SERVER)[1]
     assert metrics.Metrics(scraped).total("remora_connections_refused_total", reason="plaintext_refused") >= 1
+
+
+def test_traffic_is_told_by_the_service_that_callers_know(machine):
+    """Manifests speak of the port where the sidecar listens; the application behind it has another."""
+    clients.curl(machine.pod, machine.url)
+    scraped = metrics.Metrics(metrics.get(machine.pod, flags.METRICS_PORT, flags.METRICS_PATH, host=SERVER)[1])
+    assert scraped.total("remora_requests_total", direction="inbound", destination_service="api") >= 1
+    assert scraped.total("remora_requests_total", direction="inbound", destination_service="unknown") == 0
+
+    def both_report():
+        clients.curl(machine.pod, machine.url)
+        argv = [flags.binary("remoractl"), "top", "-o", "json", "--state-dir", machine.mesh.state_dir]
+        rows = {row["service"] for row in json.loads(machine.pod.run(argv, uid=APP_UID).stdout)["services"]}
+        assert not [row for row in rows if "unknown" in row], rows
+        return "default/api" in rows
+    wait.until(both_report, "the service in remoractl top")
+
+
+def test_the_policy_of_a_port_is_that_of_the_port_that_callers_know(machine):
+    machine.mesh.folder.write("policy", manifests.policy(
+        "TransportPolicy", "api", {"mode": "Strict", "ports": {"8080": {"mode": "Permissive"}}}, [("Service", "api")]))
+    try:
+        wait.until(lambda: "200 OK" in machine.pod.dial(
+            SERVER, 8080, send=b"GET / HTTP/1.1\r\nhost: api\r\nconnection: close\r\n\r\n").reply,
+            "plain text is let in")
+    finally:
+        machine.mesh.folder.remove("policy")
 
 
 def test_nothing_of_it_runs_as_root(machine):

@@ -115,6 +115,29 @@ static void clusters_are_told_by_their_service(void **state)
     load_source_done(&source);
 }
 
+static void an_explicit_application_is_known_by_the_port_that_callers_know(void **state)
+{
+    struct load_alias aliases[2] = {{.called = 9090}, {.called = 8080}};
+    struct load_source source = {.aliases = aliases, .alias_count = 2};
+    const struct workload_version one = {"api-v1-1", "v1"};
+    bool inbound = false;
+    struct span service = SPAN_EMPTY;
+    struct span namespace_name = SPAN_EMPTY;
+    (void)state;
+    assert_true(address_parse(SPAN("127.0.0.1:7000"), &aliases[0].application));
+    assert_true(address_parse(SPAN("127.0.0.1:7001"), &aliases[1].application));
+    use(&source, 1, &one, 1);
+    assert_true(load_source_names.service_of(&source, SPAN("inbound|127.0.0.1:7001"), &inbound,
+                                             &service, &namespace_name));
+    assert_true(inbound);
+    assert_true(span_equal(service, SPAN("web")));
+    assert_false(load_source_names.service_of(&source, SPAN("inbound|127.0.0.1:7000"), &inbound,
+                                              &service, &namespace_name));
+    assert_false(load_source_names.service_of(&source, SPAN("inbound|127.0.0.1:7002"), &inbound,
+                                              &service, &namespace_name));
+    load_source_done(&source);
+}
+
 static void versions_follow_the_snapshot_in_force(void **state)
 {
     struct load_source source = {0};
@@ -159,6 +182,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(clusters_are_told_by_their_service),
+        cmocka_unit_test(an_explicit_application_is_known_by_the_port_that_callers_know),
         cmocka_unit_test(versions_follow_the_snapshot_in_force),
         cmocka_unit_test(a_workload_of_several_versions_has_none),
         cmocka_unit_test(before_the_first_snapshot_nothing_is_known),
