@@ -4,6 +4,7 @@
 #include "lib/http/http1_body.h"
 #include "lib/http/http1_input.h"
 #include "lib/http/http_conn.h"
+#include "lib/http/websocket.h"
 
 /*
  * One HTTP/1 connection, either role; private to http1_*.c. The stream is part of it: one exchange
@@ -47,7 +48,9 @@ struct http1_exchange {
     uint64_t send_remaining; /* of content-length */
     size_t outstanding;      /* body handed up and not consumed */
     uint64_t discarded;
-    struct span protocol; /* server: that was asked for; in the owner's arena */
+    struct span protocol;              /* server: that was asked for; in the owner's arena */
+    struct span key;                   /* server: of a WebSocket asked for; in the owner's arena */
+    char accept[WEBSOCKET_TEXT_BYTES]; /* client: due to a key that was made here; "" = none */
     uint32_t informational;
     enum http_method method;
     uint8_t version; /* of the request */

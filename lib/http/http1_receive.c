@@ -88,6 +88,10 @@ static enum step take_request(struct http1_conn *self, struct span raw)
     CHECK(self->stream.events != NULL && self->stream.arena != NULL);
     struct http_head *head = http1_message_head(message, self->stream.arena);
     self->exchange.protocol = head->upgrade;
+    if (websocket_asked(head)) {
+        const struct header *key = headers_find_name(&head->headers, WEBSOCKET_KEY);
+        self->exchange.key = key != NULL ? key->value : SPAN_EMPTY;
+    }
     begin_body(self, message);
     deliver_head(self, head, raw.length);
     return STEP_AGAIN;
@@ -122,6 +126,18 @@ static void judge_reuse(struct http1_conn *self, const struct http1_message *mes
     }
 }
 
+/* False: the server did not understand the key that was made here. The caller never sees either. */
+static bool settle_proof(const struct http1_conn *self, struct http_head *head)
+{
+    struct span accept = span_of(self->exchange.accept);
+    if (accept.length == 0) {
+        return true;
+    }
+    bool accepted = websocket_accepts(head, accept);
+    headers_remove_name(&head->headers, WEBSOCKET_ACCEPT);
+    return accepted;
+}
+
 static enum step take_response(struct http1_conn *self, struct span raw)
 {
     struct http1_message *message = http1_message_scratch();
@@ -146,6 +162,10 @@ static enum step take_response(struct http1_conn *self, struct span raw)
             return STEP_AGAIN;
         }
         deliver_head(self, head, raw.length);
+        return STEP_AGAIN;
+    }
+    if (status == 101 && !settle_proof(self, head)) {
+        http1_fault(self, FAILURE_UPSTREAM_PROTOCOL);
         return STEP_AGAIN;
     }
     begin_body(self, message);

@@ -42,8 +42,9 @@ static bool request_settled(const struct http1_conn *self)
     }
 }
 
+/* proof: WEBSOCKET_TEXT_BYTES, for what a server without such a thing did not say. */
 static void accept_tunnel(struct http1_conn *self, const struct http_head *head,
-                          struct http1_shape *shape)
+                          struct http1_shape *shape, char *proof)
 {
     struct http1_exchange *exchange = &self->exchange;
     exchange->tunnel = true;
@@ -51,6 +52,10 @@ static void accept_tunnel(struct http1_conn *self, const struct http_head *head,
     shape->framing = HTTP1_FRAMING_TUNNEL;
     if (head->status == 101) {
         shape->protocol = head->upgrade.length > 0 ? head->upgrade : exchange->protocol;
+        if (head->version == 20 && exchange->key.length > 0 &&
+            headers_find_name(&head->headers, WEBSOCKET_ACCEPT) == NULL) {
+            shape->proof = websocket_accept(exchange->key, proof);
+        }
     }
     http1_body_init(&self->body, HTTP1_FRAMING_TUNNEL, 0);
     exchange->receive = HTTP1_RECEIVE_BODY;
@@ -124,8 +129,9 @@ static void server_send_head(struct http1_conn *self, const struct http_head *he
     bool connect = exchange->method == HTTP_METHOD_CONNECT;
     bool held = exchange->receive == HTTP1_RECEIVE_HELD;
     bool sound = true;
+    char proof[WEBSOCKET_TEXT_BYTES];
     if (held && (connect ? head->status / 100 == 2 : head->status == 101)) {
-        accept_tunnel(self, head, &shape);
+        accept_tunnel(self, head, &shape, proof);
     } else {
         sound = head->status != 101 && shape_response(self, head, end, &shape);
     }
@@ -150,6 +156,17 @@ static bool method_wants_length(enum http_method method)
     return method == HTTP_METHOD_POST || method == HTTP_METHOD_PUT || method == HTTP_METHOD_PATCH;
 }
 
+/* A key of its own for a WebSocket that comes from HTTP/2, where there is none. */
+static void ask_proof(struct http1_conn *self, const struct http_head *head,
+                      struct http1_shape *shape, char *key)
+{
+    if (head->version == 20 && websocket_asked(head) &&
+        headers_find_name(&head->headers, WEBSOCKET_KEY) == NULL) {
+        shape->proof = websocket_key(key);
+        websocket_accept(shape->proof, self->exchange.accept);
+    }
+}
+
 static void client_send_head(struct http1_conn *self, const struct http_head *head, bool end)
 {
     struct http1_exchange *exchange = &self->exchange;
@@ -159,9 +176,11 @@ static void client_send_head(struct http1_conn *self, const struct http_head *he
     exchange->tunnel_asked =
         exchange->method == HTTP_METHOD_CONNECT || (head->upgrade.length > 0 && !end);
     bool sound = true;
+    char key[WEBSOCKET_TEXT_BYTES];
     if (exchange->tunnel_asked) {
         shape.length = -1;
         shape.protocol = head->upgrade;
+        ask_proof(self, head, &shape, key);
     } else if (end) {
         shape.length = shape.length < 0 && method_wants_length(exchange->method) ? 0 : shape.length;
         sound = shape.length <= 0;

@@ -2,6 +2,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/memory.h"
+#include "lib/http/websocket.h"
 
 #include <string.h>
 
@@ -109,6 +110,10 @@ static void write_fields(struct pen *pen, const struct http_head *head,
             pen_add_number(pen, (uint64_t)shape->length);
             pen_add(pen, SPAN("\r\n"));
         }
+    }
+    if (shape->proof.length > 0) {
+        pen_add_field(pen, http_head_is_request(head) ? WEBSOCKET_KEY : WEBSOCKET_ACCEPT,
+                      shape->proof);
     }
     write_framing(pen, shape, length_written);
     write_connection(pen, head, shape);

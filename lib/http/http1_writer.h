@@ -21,6 +21,7 @@ struct http1_shape {
     enum http1_framing framing;
     enum http1_connection connection;
     struct span protocol;
+    struct span proof; /* key or accept of a WebSocket that comes from HTTP/2; empty = none */
     int64_t length; /* of content-length, though perhaps no body follows (HEAD, 304); -1 = none */
 };
 

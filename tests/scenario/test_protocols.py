@@ -1,4 +1,5 @@
 """Real programs talk through two sidecars as they would without."""
+import json
 import os
 import time
 import types
@@ -21,6 +22,7 @@ def bundle(pod):
     apps.version_service(pod, 8081, "python")
     apps.grpc_echo(pod, 9000)
     apps.websocket_echo(pod, 8090)
+    apps.websocket_echo(pod, 8091)
     apps.raw_http(pod, 8070)
     apps.half_close(pod, 7070)
     apps.redis(pod, 6379)
@@ -36,7 +38,8 @@ def pods(shared_mesh):
              "websocket": (83, 8090), "raw": (84, 8070), "half": (70, 7070), "redis": (6379, 6379),
              "mariadb": (3306, 3306)}
     # No appProtocol and names that say nothing: the first bytes tell.
-    service = mesh.service("all", {f"p-{name}": pair for name, pair in ports.items()})
+    service = mesh.service("all", {**{f"p-{name}": pair for name, pair in ports.items()},
+                                   "told": (85, 8091, "kubernetes.io/ws")})
     server = mesh.member("all-1", app="all", program=bundle, service_account="api",
                          ports={name: target for name, (_, target) in ports.items()})
     client = mesh.member("client")
@@ -184,6 +187,16 @@ def test_websocket_close_codes(pods, code, reason):
     done = pods.client.pod.run([*clients.PYTHON, os.path.join(flags.APPS, "websocket_close.py"),
                                 f"ws://{pods.service.ip4}:83/", code, reason], uid=APP_UID)
     assert done.stdout.strip() == f"{code} {reason}"
+
+
+def test_a_websocket_over_http2_reaches_an_http1_server(pods):
+    """RFC 8441: HTTP/2 has no key and no answer to it; the server, which is HTTP/1, sees the one and gives the other."""
+    done = pods.client.pod.run([*clients.PYTHON, os.path.join(flags.APPS, "websocket_over_http2.py"),
+                                pods.service.ip4, 85, "/", "one", "two"], uid=APP_UID, timeout=30)
+    answer = json.loads(done.stdout)
+    fields = dict(answer["fields"])
+    assert (fields[":status"], fields["x-version"], answer["echoes"]) == ("200", "v1", ["one", "two"])
+    assert "sec-websocket-accept" not in fields
 
 
 UPGRADE = [("Connection", "upgrade"), ("Upgrade", "some-protocol")]
