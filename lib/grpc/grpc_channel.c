@@ -124,7 +124,6 @@ static void on_closed(void *owner, struct http_conn *conn, enum failure failure)
     if (conn != channel->conn) {
         return;
     }
-    note_error(channel, conn, failure);
     channel->conn = NULL;
     tell_down(channel);
     if (channel->closing) {
@@ -134,6 +133,7 @@ static void on_closed(void *owner, struct http_conn *conn, enum failure failure)
         timer_start(&channel->retry, 0);
         return;
     }
+    note_error(channel, conn, failure);
     failed(channel);
 }
 
