@@ -1,6 +1,5 @@
 #include "proxy/main/control_link.h"
 
-#include "certs/leaf_verify.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
@@ -10,13 +9,12 @@
 #include "proxy/discovery/load_reporter.h"
 #include "proxy/discovery/load_source.h"
 #include "proxy/identity/certificate_call.h"
+#include "proxy/main/control_ca.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 enum {
-    PEM_BYTES = 1 << 20,
     LOOK_MS = 5000,
     ERROR_BYTES = 256,
     MOVE_MS = 2000, /* a change of connection that takes longer is told as a loss */
@@ -28,9 +26,8 @@ struct control_link {
     const struct control_link_events *events;
     void *owner;
     struct resolver *resolver;
-    struct leaf_verify *bootstrap_verify;
-    struct tls_config *bootstrap; /* no certificate of our own */
-    struct tls_config *client;    /* with it; NULL before the first */
+    struct control_ca *ca;     /* NULL without a control plane */
+    struct tls_config *client; /* with our own certificate; NULL before the first */
     struct grpc_channel *channel;
     struct workload_identity *identity;
     struct certificate_call *certificate_call;
@@ -46,59 +43,6 @@ struct control_link {
     char told[ERROR_BYTES];  /* the last reason for which the control plane could not be reached */
     int64_t moving_since_ns; /* 0 = no; away, but of our own will and not told */
 };
-
-static bool read_pem(struct span path, struct text *into, char *reason, size_t reason_bytes)
-{
-    char *name = mem_text(path.at, path.length);
-    FILE *file = fopen(name, "re");
-    if (file == NULL) {
-        snprintf(reason, reason_bytes, "%s: %s", name, strerror(errno));
-        mem_free(name);
-        return false;
-    }
-    char part[4096];
-    size_t got = 0;
-    while ((got = fread(part, 1, sizeof(part), file)) > 0 && into->length < PEM_BYTES) {
-        text_add(into, span_make(part, got));
-    }
-    fclose(file);
-    mem_free(name);
-    return true;
-}
-
-/* The control plane is verified against the CA that we were given, and must be who we were told. */
-static bool make_bootstrap(struct control_link *link, char *reason, size_t reason_bytes)
-{
-    struct text pem = {0};
-    bool good = read_pem(link->options->control_ca, &pem, reason, reason_bytes);
-    struct trust_bundle *bundle = NULL;
-    const char *why = "";
-    if (good) {
-        bundle = trust_bundle_create();
-        good = trust_bundle_add_pem(bundle, link->options->trust_domain, text_span(&pem), &why);
-        if (!good) {
-            snprintf(reason, reason_bytes, "--control-ca %.*s: %s",
-                     SPAN_ARG(link->options->control_ca), why);
-        }
-    }
-    if (good) {
-        link->bootstrap_verify = leaf_verify_create(bundle);
-        static const char *const alpn[] = {"h2", NULL};
-        struct tls_config_spec spec = {
-            .alpn = alpn,
-            .verifier = leaf_verify_tls(link->bootstrap_verify),
-            .demand = TLS_PEER_REQUIRED,
-        };
-        link->bootstrap = tls_config_create(&spec, &why);
-        good = link->bootstrap != NULL;
-        if (!good) {
-            snprintf(reason, reason_bytes, "TLS towards the control plane: %s", why);
-        }
-    }
-    trust_bundle_unref(bundle);
-    text_done(&pem);
-    return good;
-}
 
 /* ---- Identity -------------------------------------------------------------------------------- */
 
@@ -196,6 +140,7 @@ static void on_look(struct timer *timer)
 {
     struct control_link *link = CONTAINER_OF(timer, struct control_link, look);
     struct workload_identity_state state;
+    control_ca_look(link->ca);
     if (link->moving_since_ns != 0 &&
         loop_now_ns(link->loop) - link->moving_since_ns >= MOVE_MS * NS_PER_MS) {
         tell_away(link);
@@ -204,7 +149,7 @@ static void on_look(struct timer *timer)
     if (link->shows_certificate && !state.valid) {
         LOG_WARN("identity", "the certificate has ended; asking for one with the token");
         link->shows_certificate = false;
-        grpc_channel_set_tls(link->channel, link->bootstrap, true);
+        grpc_channel_set_tls(link->channel, control_ca_tls(link->ca), true);
     }
     tell_error(link);
     timer_start(&link->look, LOOK_MS * NS_PER_MS);
@@ -306,12 +251,14 @@ static bool make_channel(struct control_link *link, char *reason, size_t reason_
     if (link->options->control.length == 0) {
         return true;
     }
-    if (!make_bootstrap(link, reason, reason_bytes)) {
+    link->ca = control_ca_open(link->options->control_ca, link->options->trust_domain, reason,
+                               reason_bytes);
+    if (link->ca == NULL) {
         return false;
     }
     struct grpc_channel_options options = {
         .target = link->options->control,
-        .tls = link->bootstrap,
+        .tls = control_ca_tls(link->ca),
         .identities = &link->options->control_identity,
         .identity_count = 1,
         .resolver = link->resolver,
@@ -367,9 +314,8 @@ void control_link_destroy(struct control_link *link)
     grpc_channel_destroy(link->channel);
     loop_turn(link->loop);
     tls_config_unref(link->client);
-    tls_config_unref(link->bootstrap);
     workload_identity_destroy(link->identity);
-    leaf_verify_destroy(link->bootstrap_verify);
+    control_ca_close(link->ca);
     resolver_destroy(link->resolver);
     mem_free(link);
 }

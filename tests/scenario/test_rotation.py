@@ -1,5 +1,6 @@
 """Certificates of ten seconds: they are renewed under load and nothing breaks; and who gets none."""
 import os
+import shutil
 import socket
 import time
 
@@ -88,7 +89,7 @@ def test_rotation_breaks_nothing(short_lived):
 class Applicant:
     """A proxy that asks for a certificate with the token given."""
 
-    def __init__(self, mesh, token, name="client"):
+    def __init__(self, mesh, token, name="client", roots=None):
         self.mesh = mesh
         # Without a sidecar of its own making: that one would have a good token.
         self.member = mesh.member(name, service_account="client", sidecar=False)
@@ -98,7 +99,7 @@ class Applicant:
             file.write(token)
         os.chown(token_file, networks.PROXY_UID, networks.PROXY_UID)
         os.chmod(token_file, 0o600)
-        argv = flags.proxy(self.member, mesh.control_address, mesh.roots_file, token_file, folder)
+        argv = flags.proxy(self.member, mesh.control_address, roots or mesh.roots_file, token_file, folder)
         self.member.proxy = self.member.pod.start(argv, "proxy", uid=networks.PROXY_UID)
 
     def assert_refused(self, reason, words, others=0):
@@ -110,6 +111,27 @@ class Applicant:
         wait.until(lambda: words in self.member.why_not_ready(), f"{words!r} on /ready")
         assert words in self.mesh.control.log(), "the control plane's log"
         assert total("remora_control_certificates_issued_total") == others
+
+
+def test_replaced_roots_of_the_control_plane_are_taken(mesh):
+    """The proxy was given another mesh's root; it joins when the file is mended, without a restart."""
+    folder = mesh.network.make_folder("roots", networks.PROXY_UID)
+    roots, other = os.path.join(folder, "root.pem"), os.path.join(folder, "other.pem")
+    mesh.control_pod.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                          "-subj", "/CN=another mesh", "-keyout", os.path.join(folder, "key.pem"), "-out", other])
+    os.chmod(other, 0o644)
+    os.replace(other, roots)
+    applicant = Applicant(mesh, mesh.issue_token("default", "client"), roots=roots)
+    proxy = applicant.member.proxy
+    wait.until(lambda: "no root of the trust domain signed the chain" in applicant.member.why_not_ready(),
+               "the reason on /ready")
+    with open(roots, "a", encoding="ascii") as file:
+        file.write("no certificate\n-----BEGIN CERTIFICATE-----\n")
+    proxy.wait_log("the control plane's roots are not taken", timeout=30)
+    shutil.copy(mesh.roots_file, other)
+    os.replace(other, roots)
+    proxy.wait_log("the control plane's roots have changed", timeout=30)
+    applicant.member.wait_ready(timeout=60)
 
 
 def ctl(mesh, *words):
