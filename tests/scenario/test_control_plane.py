@@ -374,6 +374,47 @@ def test_load_reports_become_the_live_table(control):
     assert re.search(r"shop/api +100\.0 +99\.00% .* 3 +v2 100%", control.ctl("top", "--once").stdout)
 
 
+def cluster_stats(name=CLUSTER, success=0, error=0, dropped=0, seconds=1):
+    return {"cluster_name": name, "total_dropped_requests": dropped, "load_report_interval": {"seconds": seconds},
+            "upstream_locality_stats": [{"total_successful_requests": success, "total_error_requests": error}]}
+
+
+def test_load_reports_of_envoy_become_the_live_table(control):
+    with control.member() as member:
+        answer = member.report_stats({"node": {"id": "envoy-1"}},
+                                     {"cluster_stats": [cluster_stats(success=90, error=6, dropped=4)]})
+        assert answer.load_reporting_interval.seconds == 1 and answer.send_all_clusters
+    row, = control.page("top")["services"]
+    assert (row["service"], row["requestsPerSecond"], row["success"]) == ("api.shop.svc.cluster.local", 100.0, 0.9)
+    assert row["sources"][0]["name"] == "shop/web"
+
+
+@pytest.mark.parametrize("stats", [
+    cluster_stats(success=1, seconds=0), cluster_stats(success=1, seconds=-1), cluster_stats(success=1, seconds=2**40),
+    cluster_stats(success=2**64 - 1, error=2**64 - 1), cluster_stats(success=2**40), cluster_stats(name="", success=1),
+    {"cluster_name": CLUSTER, "load_report_interval": {"nanos": -1}}, {}])
+def test_numbers_beyond_reason_are_left_out_of_the_table(control, stats):
+    with control.member() as member:
+        member.report_stats({"cluster_stats": [stats, cluster_stats(success=100)]})
+    row, = control.page("top")["services"]
+    assert row["requestsPerSecond"] <= 101
+
+
+def test_load_reports_of_envoy_are_bounded(control):
+    with control.member() as member:
+        with pytest.raises(grpc.RpcError) as malformed:
+            member.report_stats(b"\x0a\xff\xff")
+        assert malformed.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        with pytest.raises(grpc.RpcError) as large:
+            member.report_stats({"node": {"id": "x" * (8 << 20)}})
+        assert large.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        member.report_stats({"cluster_stats": [cluster_stats(name=f"s-{at}", success=1) for at in range(6000)]})
+        assert len(control.page("top")["services"]) == 4096
+    with control.channel() as nobody, pytest.raises(grpc.RpcError) as stranger:
+        nobody.report_stats({"cluster_stats": [cluster_stats(success=1)]})
+    assert stranger.value.code() == grpc.StatusCode.UNAUTHENTICATED
+
+
 def test_broken_manifests_are_told_and_change_nothing(control):
     control.folder.write("broken", "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {ports: 7}\n")
     status = wait.until(lambda: (page := control.page("status"))["problems"] and page, "the problem is told")

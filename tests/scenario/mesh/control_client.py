@@ -21,6 +21,7 @@ PROTOS = flags.ROOT / "lib" / "xds" / "proto"
 ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/"
 CREATE = "/istio.v1.auth.IstioCertificateService/CreateCertificate"
 LOAD = "/remora.xds.v1.LoadReportService/StreamLoad"
+LRS = "/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats"
 TYPES = {"LDS": "envoy.config.listener.v3.Listener", "RDS": "envoy.config.route.v3.RouteConfiguration",
          "CDS": "envoy.config.cluster.v3.Cluster", "EDS": "envoy.config.endpoint.v3.ClusterLoadAssignment",
          "SDS": "envoy.extensions.transport_sockets.tls.v3.Secret", "PHONE": "remora.xds.v1.PhoneEntry",
@@ -110,16 +111,31 @@ class Channel:
     def report_load(self, report, token=None):
         """Sends one report and returns the first answer."""
         messages = module("remora.xds.v1.remora_pb2")
-        requests = queue.Queue()
-        requests.put(messages.LoadReport(**report))
         call = self.channel.stream_stream(LOAD, messages.LoadReport.SerializeToString,
                                           messages.LoadReportAnswer.FromString)
-        stream = call(iter(requests.get, None), timeout=30, metadata=bearer(token))
+        return first_answer(call, [messages.LoadReport(**report)], token)
+
+    def report_stats(self, *reports, token=None):
+        """The same as Envoy does it; reports are dictionaries, or bytes that are sent as they are."""
+        messages = module("envoy.service.load_stats.v3.lrs_pb2")
+        made = [report if isinstance(report, bytes) else messages.LoadStatsRequest(**report).SerializeToString()
+                for report in reports]
+        return first_answer(self.channel.stream_stream(LRS, None, messages.LoadStatsResponse.FromString), made, token)
+
+
+def first_answer(call, requests, token):
+    """Says all at once, hears the stream to its end, and returns the first answer. Raises grpc.RpcError."""
+    waiting = queue.Queue()
+    for request in requests:
+        waiting.put(request)
+    stream = call(iter(waiting.get, None), timeout=30, metadata=bearer(token))
+    try:
         answer = next(stream)
-        requests.put(None)
-        for _ in stream:
-            pass
-        return answer
+    finally:
+        waiting.put(None)
+    for _ in stream:
+        pass
+    return answer
 
 
 def bearer(token):
