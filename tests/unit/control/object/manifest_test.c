@@ -319,6 +319,34 @@ static void the_same_object_is_read_from_json(void **state)
     result_done(&yaml);
 }
 
+/* For YAML 1.1 the key "on" is the truth value: here it is a word, however it is written. What a
+ * reader of YAML 1.1 has made of it is told and not guessed at. */
+static void the_key_on_is_a_word(void **state)
+{
+    static const char *const spellings[] = {
+        POLICY "  retries: {on: [\"503\", never-processed]}\n",
+        POLICY "  retries: {\"on\": ['503', never-processed]}\n",
+        POLICY "  retries:\n    on:\n    - \"503\"\n    - never-processed\n",
+        POLICY "  retries:\n    'on': [\"503\", \"never-processed\"]\n",
+    };
+    for (size_t i = 0; i < sizeof(spellings) / sizeof(spellings[0]); i++) {
+        struct result result = parse(spellings[i]);
+        print_problems(&result);
+        assert_int_equal(result.manifest.count, 1);
+        assert_int_equal(result.problems.errors, 0);
+        const struct traffic_policy_body *body =
+            (const struct traffic_policy_body *)result.manifest.objects[0]->body;
+        const struct texts *on = &body->spec.retries.on;
+        assert_int_equal(on->count, 2);
+        assert_true(span_equal_text(on->at[0], "503"));
+        assert_true(span_equal_text(on->at[1], "never-processed"));
+        result_done(&result);
+    }
+    struct result result = parse(POLICY "  retries: {true: [never-processed]}\n");
+    assert_problem(&result, 0, "a.yaml:6: TrafficPolicy shop/p: spec.retries.true: unknown field");
+    result_done(&result);
+}
+
 static void kinds_of_others_are_a_warning_and_nothing_more(void **state)
 {
     struct result r = parse("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n---\n"
@@ -424,6 +452,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_object_that_is_there_twice_is_told_with_both_lines),
         cmocka_unit_test(what_kubectl_adds_is_tolerated),
         cmocka_unit_test(the_same_object_is_read_from_json),
+        cmocka_unit_test(the_key_on_is_a_word),
         cmocka_unit_test(kinds_of_others_are_a_warning_and_nothing_more),
         cmocka_unit_test(what_an_api_server_has_checked_may_hold_newer_fields),
         cmocka_unit_test(annotations_of_ours_are_checked),
