@@ -87,6 +87,16 @@ void workload_config_unref(struct workload_config *workload)
     }
 }
 
+bool workload_config_has_port(const struct workload_config *workload, uint16_t port)
+{
+    for (uint32_t i = 0; i < workload->facts.port_count; i++) {
+        if (port != 0 && workload->facts.ports[i].port == port) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct xds_inbound_port workload_config_port(const struct workload_config *workload, uint16_t port)
 {
     struct xds_inbound_port found = {.port = port, .mode = workload->facts.default_mode};

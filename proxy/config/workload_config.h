@@ -19,5 +19,7 @@ void workload_config_unref(struct workload_config *workload);
 
 /* The line for an application port; never NULL: ports not listed get the defaults. */
 struct xds_inbound_port workload_config_port(const struct workload_config *workload, uint16_t port);
+/* The port is named, and not only covered by what holds for all. */
+bool workload_config_has_port(const struct workload_config *workload, uint16_t port);
 
 #endif

@@ -2,11 +2,14 @@
 
 static const char ambiguous[] = "";
 
-static uint16_t called_port(const struct load_source *source, const struct address *application)
+/* The port by which the manifests know the application. */
+static uint16_t known_port(const struct load_source *source, const struct address *application)
 {
     for (size_t i = 0; i < source->alias_count; i++) {
-        if (address_equal(&source->aliases[i].application, application)) {
-            return source->aliases[i].called;
+        const struct load_alias *alias = &source->aliases[i];
+        if (address_equal(&alias->application, application) &&
+            workload_config_has_port(source->snapshot->workload, alias->called)) {
+            return alias->called;
         }
     }
     return application->port;
@@ -22,7 +25,7 @@ static bool inbound_service(const struct load_source *source, struct span cluste
         return false;
     }
     struct span service =
-        workload_config_port(snapshot->workload, called_port(source, &application)).service;
+        workload_config_port(snapshot->workload, known_port(source, &application)).service;
     if (service.length == 0) {
         return false;
     }

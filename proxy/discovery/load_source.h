@@ -9,7 +9,7 @@
  * cluster is of, and which version a workload. A workload whose endpoints are of several versions
  * (one is being rolled out) has none. Main thread.
  */
-struct load_alias { /* explicit mode: the application has another port than callers know */
+struct load_alias { /* explicit mode: the application has another port than its proxy */
     struct address application;
     uint16_t called;
 };

@@ -453,12 +453,17 @@ static struct client_conn *conn_create(struct front *front, uint8_t side,
 }
 
 /*
- * How the application is spoken to and who may come. called: the port that callers know, which is
- * what manifests speak of; in explicit mode the application itself has another.
+ * How the application is spoken to and who may come. called: the port that the connection came to.
+ * In explicit mode that is not the application's, and manifests may speak of either: of what
+ * callers know, or of the application with an annotation that says where its proxy listens.
  */
 static void place_inbound(struct client_conn *conn, uint16_t called)
 {
-    struct xds_inbound_port port = workload_config_port(conn->snapshot->workload, called);
+    const struct workload_config *workload = conn->snapshot->workload;
+    if (!workload_config_has_port(workload, called)) {
+        called = conn->origin.original_dst.port;
+    }
+    struct xds_inbound_port port = workload_config_port(workload, called);
     conn->mode = port.mode;
     conn->protocol = port.protocol;
     conn->origin.protocol = port.protocol;

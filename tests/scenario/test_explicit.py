@@ -9,8 +9,8 @@ from mesh import apps, clients, flags, manifests, metrics, wait
 from mesh.capture import Capture
 from mesh.network import APP_UID
 
-CLIENT, SERVER = "127.0.0.1", "127.0.0.2"
-LOCAL_HTTP, LOCAL_REDIS = 18080, 16379
+CLIENT, SERVER, BESIDE = "127.0.0.1", "127.0.0.2", "127.0.0.3"
+LOCAL_HTTP, LOCAL_REDIS, LOCAL_BESIDE = 18080, 16379, 18081
 
 
 def launch(mesh, name, address, account, *words):
@@ -45,8 +45,13 @@ def machine(shared_mesh):
                       manifests.workload("client", [CLIENT], {}, {"app": "client"}, service_account="client"))
     launch(mesh, "api-1", SERVER, "api", "--inbound", f"{SERVER}:8080=127.0.0.1:9080", "--inbound",
            f"{SERVER}:6380=127.0.0.1:6390", "--hbone-listen", f"{SERVER}:15008")
+    beside = manifests.workload("beside-1", [BESIDE], {"http": 9080}, {"app": "beside"}, service_account="beside")
+    beside["metadata"]["annotations"] = {"remora.dev/inbound-port": "9080:15006"}
+    mesh.folder.write("beside", manifests.service("beside", {"http": (80, "http")}), beside)
+    launch(mesh, "beside-1", BESIDE, "beside", "--inbound", f"{BESIDE}:15006=127.0.0.1:9080", "--hbone", "false")
     client = launch(mesh, "client", CLIENT, "client", "--outbound", f"{CLIENT}:{LOCAL_HTTP}=api.default:80",
-                    "--outbound", f"{CLIENT}:{LOCAL_REDIS}=api.default:6379", "--hbone", "false")
+                    "--outbound", f"{CLIENT}:{LOCAL_REDIS}=api.default:6379", "--outbound",
+                    f"{CLIENT}:{LOCAL_BESIDE}=beside.default:80", "--hbone", "false")
     url = f"http://{CLIENT}:{LOCAL_HTTP}"
     return types.SimpleNamespace(mesh=mesh, pod=pod, url=url, client=client)
 
@@ -88,6 +93,12 @@ def test_traffic_is_told_by_the_service_that_callers_know(machine):
         assert not [row for row in rows if "unknown" in row], rows
         return "default/api" in rows
     wait.until(both_report, "the service in remoractl top")
+
+
+def test_manifests_may_know_the_application_and_say_where_its_proxy_is(machine):
+    assert clients.curl(machine.pod, f"http://{CLIENT}:{LOCAL_BESIDE}").version == "v1"
+    scraped = metrics.Metrics(metrics.get(machine.pod, flags.METRICS_PORT, flags.METRICS_PATH, host=BESIDE)[1])
+    assert scraped.total("remora_requests_total", direction="inbound", destination_service="beside") == 1
 
 
 def test_the_policy_of_a_port_is_that_of_the_port_that_callers_know(machine):

@@ -117,8 +117,8 @@ static void clusters_are_told_by_their_service(void **state)
 
 static void an_explicit_application_is_known_by_the_port_that_callers_know(void **state)
 {
-    struct load_alias aliases[2] = {{.called = 9090}, {.called = 8080}};
-    struct load_source source = {.aliases = aliases, .alias_count = 2};
+    struct load_alias aliases[3] = {{.called = 9090}, {.called = 8080}, {.called = 15006}};
+    struct load_source source = {.aliases = aliases, .alias_count = 3};
     const struct workload_version one = {"api-v1-1", "v1"};
     bool inbound = false;
     struct span service = SPAN_EMPTY;
@@ -126,7 +126,11 @@ static void an_explicit_application_is_known_by_the_port_that_callers_know(void 
     (void)state;
     assert_true(address_parse(SPAN("127.0.0.1:7000"), &aliases[0].application));
     assert_true(address_parse(SPAN("127.0.0.1:7001"), &aliases[1].application));
+    assert_true(address_parse(SPAN("127.0.0.1:8080"), &aliases[2].application));
     use(&source, 1, &one, 1);
+    /* The manifests may also know the application's own port. */
+    assert_true(load_source_names.service_of(&source, SPAN("inbound|127.0.0.1:8080"), &inbound,
+                                             &service, &namespace_name));
     assert_true(load_source_names.service_of(&source, SPAN("inbound|127.0.0.1:7001"), &inbound,
                                              &service, &namespace_name));
     assert_true(inbound);
