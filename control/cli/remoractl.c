@@ -86,8 +86,12 @@ static bool takes(const struct command *command, size_t flag)
 static void print_flag(const struct flag *flag)
 {
     char left[64];
-    snprintf(left, sizeof(left), "--%s%s%s", flag->name, flag->argument != NULL ? " " : "",
-             flag->argument != NULL ? flag->argument : "");
+    char letter[8] = "    ";
+    if (flag->letter != 0) {
+        snprintf(letter, sizeof(letter), "-%c, ", flag->letter);
+    }
+    snprintf(left, sizeof(left), "%s--%s%s%s", letter, flag->name,
+             flag->argument != NULL ? " " : "", flag->argument != NULL ? flag->argument : "");
     printf("  %-40s %s\n", left, flag->help);
 }
 
@@ -106,8 +110,8 @@ static void print_help(void)
 
 static void print_command_help(const struct command *command)
 {
-    printf("Usage: remoractl %s %s [OPTIONS]\n\n%s\n\n", command->name, command->usage,
-           command->help);
+    printf("Usage: remoractl %s%s%s [OPTIONS]\n\n%s\n\n", command->name,
+           command->usage[0] != '\0' ? " " : "", command->usage, command->help);
     for (size_t i = 0; i < FLAGS; i++) {
         if (takes(command, i)) {
             print_flag(&flags[i]);

@@ -1,7 +1,9 @@
 #include "control/cli/daemon_link.h"
 #include "control/cli/table.h"
+#include "lib/base/memory.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Objects --------------------------------------------------------------------------------- */
@@ -60,6 +62,18 @@ static void add_object(struct table *table, const json_t *object)
     table_add(table, "%s%s%s", field, field[0] != '\0' ? ": " : "", words);
 }
 
+static int compare_objects(const void *a, const void *b)
+{
+    static const char *const order[] = {"kind", "namespace", "name"};
+    int result = 0;
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]) && result == 0; i++) {
+        result = strcmp(member_text(*(const json_t *const *)a, order[i]),
+                        member_text(*(const json_t *const *)b, order[i]));
+    }
+    return result;
+}
+
+/* The control plane tells them in no order. */
 static void print_objects(const json_t *page)
 {
     static const char *const headings[] = {"KIND",  "NAMESPACE", "NAME", "STATE",
@@ -67,11 +81,19 @@ static void print_objects(const json_t *page)
     struct table table;
     size_t at;
     json_t *object;
-    table_init(&table, headings);
-    json_array_foreach(json_object_get(page, "objects"), at, object)
+    const json_t *objects = json_object_get(page, "objects");
+    size_t count = json_array_size(objects);
+    const json_t **sorted = mem_array(count, sizeof(*sorted));
+    json_array_foreach(objects, at, object)
     {
-        add_object(&table, object);
+        sorted[at] = object;
     }
+    qsort(sorted, count, sizeof(*sorted), compare_objects);
+    table_init(&table, headings);
+    for (at = 0; at < count; at++) {
+        add_object(&table, sorted[at]);
+    }
+    mem_free(sorted);
     struct text shown = {0};
     table_write(&table, &shown);
     ctl_put(&shown);

@@ -426,6 +426,11 @@ def test_broken_manifests_are_told_and_change_nothing(control):
         assert endpoints(stream.take("EDS")) == ["10.7.0.12"]
 
 
+def test_status_is_sorted_for_people(control):
+    rows = [line.split()[:3] for line in control.ctl("status").stdout.splitlines()[1:]]
+    assert len(rows) > 1 and rows == sorted(rows)
+
+
 def test_remoractl_says_what_is_wrong_and_what_to_do(control, tmp_path):
     def run(*words):
         done = subprocess.run([flags.binary("remoractl"), *words], capture_output=True, text=True, timeout=20,
