@@ -89,7 +89,7 @@ def test_rotation_breaks_nothing(short_lived):
 class Applicant:
     """A proxy that asks for a certificate with the token given."""
 
-    def __init__(self, mesh, token, name="client", roots=None):
+    def __init__(self, mesh, token, name="client", roots=None, words=()):
         self.mesh = mesh
         # Without a sidecar of its own making: that one would have a good token.
         self.member = mesh.member(name, service_account="client", sidecar=False)
@@ -99,7 +99,8 @@ class Applicant:
             file.write(token)
         os.chown(token_file, networks.PROXY_UID, networks.PROXY_UID)
         os.chmod(token_file, 0o600)
-        argv = flags.proxy(self.member, mesh.control_address, roots or mesh.roots_file, token_file, folder)
+        argv = flags.proxy(self.member, mesh.control_address, roots or mesh.roots_file, token_file, folder,
+                           *words)
         self.member.proxy = self.member.pod.start(argv, "proxy", uid=networks.PROXY_UID)
 
     def assert_refused(self, reason, words, others=0):
@@ -111,6 +112,18 @@ class Applicant:
         wait.until(lambda: words in self.member.why_not_ready(), f"{words!r} on /ready")
         assert words in self.mesh.control.log(), "the control plane's log"
         assert total("remora_control_certificates_issued_total") == others
+
+
+def test_a_control_plane_of_another_identity_gets_no_token(mesh):
+    """Whoever has a certificate of the mesh is not yet its control plane (CVE-2021-37219)."""
+    wanted = f"spiffe://{mesh.trust_domain}/ns/remora-system/sa/another"
+    applicant = Applicant(mesh, mesh.issue_token("default", "client"), words=("--control-identity", wanted))
+    shown = f"spiffe://{mesh.trust_domain}/ns/remora-system/sa/remora-control"
+    wait.until(lambda: wanted in applicant.member.why_not_ready() and shown in applicant.member.why_not_ready(),
+               "both identities on /ready")
+    assert metrics.scrape(mesh.control_pod, flags.CONTROL_METRICS_PORT).total(
+        "remora_control_certificates_issued_total") == 0
+    assert " active " in ctl(mesh, "token", "list"), "the token was never shown"
 
 
 def test_replaced_roots_of_the_control_plane_are_taken(mesh):

@@ -151,6 +151,25 @@ static void bytes_that_end_a_line_pass_nowhere(void **state)
     }
 }
 
+/* CVE-2023-35944 */
+static void a_scheme_is_lower_case_from_here_on(void **state)
+{
+    static const char *const schemes[] = {"https", "HTTPS", "hTTp"};
+    static const char *const read[] = {"https", "https", "http"};
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        struct rig rig;
+        char fields[128];
+        snprintf(fields, sizeof(fields), ":method: GET\n:scheme: %s\n:path: /\n:authority: a",
+                 schemes[i]);
+        rig_server(&rig);
+        frames_add_head(&rig.frames, 1, NGHTTP2_FLAG_END_STREAM, fields);
+        rig_go(&rig);
+        assert_int_equal(rig.side.count, 1);
+        assert_true(span_equal_text(rig.side.exchanges[0]->heads[0]->scheme, read[i]));
+        rig_done(&rig);
+    }
+}
+
 static void host_stands_in_for_a_missing_authority(void **state)
 {
     struct rig rig;
@@ -429,6 +448,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_request_is_answered),
         cmocka_unit_test(malformed_requests_are_reset_and_never_handed_up),
         cmocka_unit_test(bytes_that_end_a_line_pass_nowhere),
+        cmocka_unit_test(a_scheme_is_lower_case_from_here_on),
         cmocka_unit_test(host_stands_in_for_a_missing_authority),
         cmocka_unit_test(an_extended_connect_is_an_upgrade),
         cmocka_unit_test(an_upgrade_answered_as_a_plain_request_is_not_accepted_on_the_wire),
