@@ -77,7 +77,7 @@ class Demo:
     def start_shopper(self):
         """The customer calls everybody, a few dozen times a second, until the demo ends."""
         pod = self.members["shopper-1"].pod
-        script = str(HERE / "shopper.py")
+        script = flags.everybodys(HERE / "shopper.py")
         return pod.start(["/usr/bin/python3", "-B", script, WEB, API, GREETER, CART], "shopper", uid=networks.APP_UID)
 
     def api_versions(self, count):
