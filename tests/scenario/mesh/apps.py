@@ -137,7 +137,7 @@ def mariadb(pod, port=3306):
     """A server that speaks first. Anybody may log in."""
     folder = pod.network.make_folder(f"{pod.short_name}-mariadb", APP_UID)
     pod.run(["mariadb-install-db", "--no-defaults", f"--datadir={folder}/db", "--auth-root-authentication-method=normal",
-             "--skip-test-db", "--skip-name-resolve"], uid=APP_UID, cwd=folder, timeout=60)
+             "--skip-test-db", "--skip-name-resolve", "--force"], uid=APP_UID, cwd=folder, timeout=60)
     process = pod.start(["mariadbd", "--no-defaults", f"--datadir={folder}/db", f"--socket={folder}/socket",
                          f"--pid-file={folder}/pid", f"--port={port}", "--bind-address=*", "--skip-grant-tables",
                          "--skip-name-resolve", "--innodb-buffer-pool-size=8M", "--innodb-flush-method=fsync"],
