@@ -60,7 +60,12 @@ class Shop:
             "api", ("api", 80), [{"backendRefs": [manifests.backend(f"api-{version}", 80)]}]))
 
     def wait_for(self, version, timeout=wait.PATIENCE):
-        wait.until(lambda: self.client.curl(self.api.url()).version == version, f"answers of {version}", timeout)
+        def look():
+            answered = self.client.curl(self.api.url()).version == version
+            # Before the route is there, both versions answer: one answer alone tells nothing.
+            explained = self.client.admin(f"/explain?url={self.api.url()}")[1]
+            return answered and f"||api-{version}." in explained
+        wait.until(look, f"answers of {version}, by its route", timeout)
 
     def load(self):
         return Load(self.client.pod, self.api.ip4, 80, clients=2, pause=0.01)
